@@ -1,0 +1,1 @@
+export { openArchive, type Pt2Archive } from './archive.js';

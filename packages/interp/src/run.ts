@@ -1,0 +1,103 @@
+import { describeOrigin, type Dim, evaluateDim, type Graph, type HostTensor, nodeAttrs, QfuseError, SymExpr, tensorFrom, type TensorType, tensorType, typeText, type Value } from '@qfuse/ir';
+import { concreteAttrs, Evaluator } from './evaluate.js';
+
+/** What a run returns. */
+export interface RunResult {
+  /** The graph's outputs, in order. */
+  readonly outputs: readonly HostTensor[];
+  /** New contents of mutated buffers and inputs, by name. */
+  readonly mutated: ReadonlyMap<string, HostTensor>;
+}
+
+/**
+ * Finds the value of each symbol from the shapes of `inputs` and checks every dim.
+ * @throws QfuseError `run/inputs` or `ir/dim-range` naming the input and what was expected
+ */
+export function bindSymbols(graph: Graph, inputs: readonly { readonly dtype: string; readonly shape: readonly number[] }[]): Map<string, number> {
+  if (inputs.length !== graph.inputs.length)
+    throw new QfuseError('run/inputs', `${inputs.length} inputs were given, the program has ${graph.inputs.length}: ${graph.inputs.map((v) => `${v.name}: ${typeText(v.type)}`).join(', ')}`);
+  const bindings = new Map<string, number>();
+  const pending: [Dim, number, string][] = [];
+  graph.inputs.forEach((input, i) => {
+    const given = inputs[i]!;
+    const { dtype, shape } = input.type;
+    if (given.dtype !== dtype || given.shape.length !== shape.length)
+      throw new QfuseError('run/inputs', `input "${input.name}" is ${given.dtype}[${given.shape.join(', ')}], expected ${typeText(input.type)}`);
+    shape.forEach((dim, axis) => {
+      const size = given.shape[axis]!;
+      const name = symbolOf(dim);
+      if (name === undefined || bindings.has(name)) pending.push([dim, size, `input "${input.name}", axis ${axis}`]);
+      else {
+        graph.env.check(name, size, `input "${input.name}", axis ${axis}`);
+        bindings.set(name, size);
+      }
+    });
+  });
+  for (const [dim, size, where] of pending) {
+    const expected = evaluateDim(dim, bindings);
+    if (expected !== size) throw new QfuseError('run/inputs', `${where} has size ${size}, expected ${expected}${typeof dim === 'number' ? '' : ` (${dim.key})`}`);
+  }
+  return bindings;
+}
+
+const symbolOf = (dim: Dim): string | undefined => {
+  if (!(dim instanceof SymExpr) || dim.constant !== 0 || dim.terms.length !== 1) return undefined;
+  const [term] = dim.terms;
+  const [factor] = term!.factors;
+  return term!.coefficient === 1 && term!.factors.length === 1 && factor!.kind === 'symbol' ? factor!.name : undefined;
+};
+
+/** `type` with the symbols of `bindings` replaced by numbers. */
+export const concreteType = (type: TensorType, bindings: ReadonlyMap<string, number>): TensorType =>
+  tensorType(
+    type.dtype,
+    type.shape.map((d) => evaluateDim(d, bindings)),
+  );
+
+/**
+ * Runs a graph on host tensors, node by node, each op by its reference or decomposition.
+ * Values are dropped after their last reader.
+ * @param inputs - one tensor for each graph input, in order
+ * @param evaluator - give the same one to several runs to keep decompositions
+ * @throws QfuseError when inputs do not fit, or when a node refuses its operand values (naming the node)
+ */
+export function runGraph(graph: Graph, inputs: readonly HostTensor[], evaluator: Evaluator = new Evaluator(), observe?: (value: Value, tensor: HostTensor) => void): RunResult {
+  const bindings = bindSymbols(graph, inputs);
+  const values = new Map<Value, HostTensor>();
+  const pending = new Map<Value, number>();
+  graph.inputs.forEach((v, i) => values.set(v, inputs[i]!));
+  const get = (v: Value): HostTensor => {
+    const known = values.get(v);
+    if (known !== undefined) return known;
+    const entry = graph.graphConstant(v);
+    if (entry === undefined) throw new Error(`value ${v.id} is read before it is computed`);
+    const tensor = tensorFrom(entry.constant);
+    values.set(v, tensor);
+    return tensor;
+  };
+  for (const node of graph.nodes()) {
+    const slots = node.operands.map((v) => (v === undefined ? undefined : get(v)));
+    const types = node.results.map((r) => concreteType(r.type, bindings));
+    let out: readonly HostTensor[];
+    try {
+      out = evaluator.evaluate(node.op, slots, concreteAttrs(nodeAttrs(node), bindings), types);
+    } catch (cause) {
+      if (!(cause instanceof QfuseError)) throw cause;
+      throw new QfuseError(cause.code, `at ${describeOrigin(node.origin)}: ${cause.message}`, { cause, help: cause.help });
+    }
+    node.results.forEach((r, i) => {
+      observe?.(r, out[i]!);
+      if (r.useCount > 0) values.set(r, out[i]!);
+    });
+    for (const v of node.operands) {
+      if (v === undefined) continue;
+      const left = (pending.get(v) ?? v.useCount) - 1;
+      pending.set(v, left);
+      if (left === 0) values.delete(v);
+    }
+  }
+  return {
+    outputs: graph.outputs.map(get),
+    mutated: new Map(graph.mutations.map(({ target, value }) => [target.name!, get(value)] as const)),
+  };
+}

@@ -1,0 +1,178 @@
+import type { Dim } from './dims.js';
+import { dimText, SymExpr } from './dims.js';
+import { type DType, isDType } from './dtype.js';
+import { QfuseError } from './error.js';
+import { Interner } from './intern.js';
+import { boolScalar, floatScalar, floatText, intScalar, type Scalar, scalarText } from './scalar.js';
+
+/** The closed set of attribute kinds, and the TypeScript type of each. */
+export interface AttrKinds {
+  int: number;
+  ints: readonly number[];
+  float: number;
+  floats: readonly number[];
+  bool: boolean;
+  bools: readonly boolean[];
+  string: string;
+  dtype: DType;
+  scalar: Scalar;
+  scalars: readonly Scalar[];
+  dim: Dim;
+  dims: readonly Dim[];
+}
+
+/** The name of an attribute kind. */
+export type AttrKind = keyof AttrKinds;
+
+/** An attribute value of any kind; `undefined` is an absent optional attribute. */
+export type AttrValue = AttrKinds[AttrKind] | undefined;
+
+/**
+ * The declaration of one attribute. TypeScript type, text form, identity and generators all follow from it.
+ * Made by the functions of {@link attr}.
+ */
+export interface AttrSpec<T = AttrValue, Optional extends boolean = boolean> {
+  readonly kind: AttrKind;
+  /** For kind `string`: the values that are allowed; for others absent. */
+  readonly oneOf?: readonly string[] | undefined;
+  /** For kinds `int` and `ints`. */
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  /** Whether the attribute may be left out; then its value is `default`. */
+  readonly optional: Optional;
+  readonly default: T | undefined;
+}
+
+const spec = <T>(kind: AttrKind, more: Partial<AttrSpec<T>> = {}): AttrSpec<T, false> => Object.freeze({ kind, ...more, optional: false, default: undefined });
+
+/** Combinators that declare attributes. */
+export const attr = Object.freeze({
+  int: (limits: { readonly min?: number; readonly max?: number } = {}): AttrSpec<number, false> => spec('int', limits),
+  ints: (limits: { readonly min?: number; readonly max?: number } = {}): AttrSpec<readonly number[], false> => spec('ints', limits),
+  float: (): AttrSpec<number, false> => spec('float'),
+  floats: (): AttrSpec<readonly number[], false> => spec('floats'),
+  bool: (): AttrSpec<boolean, false> => spec('bool'),
+  bools: (): AttrSpec<readonly boolean[], false> => spec('bools'),
+  string: (): AttrSpec<string, false> => spec('string'),
+  oneOf: <const N extends readonly string[]>(...oneOf: N): AttrSpec<N[number], false> => spec('string', { oneOf }),
+  dtype: (): AttrSpec<DType, false> => spec('dtype'),
+  scalar: (): AttrSpec<Scalar, false> => spec('scalar'),
+  scalars: (): AttrSpec<readonly Scalar[], false> => spec('scalars'),
+  dim: (): AttrSpec<Dim, false> => spec('dim'),
+  dims: (): AttrSpec<readonly Dim[], false> => spec('dims'),
+  /** May be left out; then it is `fallback`, or `undefined` when there is none. */
+  optional: optionalAttr,
+});
+
+function optionalAttr<T>(inner: AttrSpec<T>): AttrSpec<T | undefined, true>;
+function optionalAttr<T>(inner: AttrSpec<T>, fallback: NoInfer<T>): AttrSpec<T, true>;
+function optionalAttr<T>(inner: AttrSpec<T>, fallback?: T): AttrSpec<T | undefined, true> {
+  const bare = Object.freeze({ ...inner, optional: true, default: undefined } as const);
+  return fallback === undefined ? bare : Object.freeze({ ...bare, default: canonical(bare, fallback as AttrValue) as T });
+}
+
+const elements: Partial<Record<AttrKind, AttrKind>> = { ints: 'int', floats: 'float', bools: 'bool', scalars: 'scalar', dims: 'dim' };
+
+/** The kind of the elements of a list kind, or undefined. */
+export const elementKind = (kind: AttrKind): AttrKind | undefined => elements[kind];
+
+const complain = (expected: string, value: unknown): never => {
+  throw new QfuseError('ir/attr', `expected ${expected}, found ${typeof value === 'bigint' ? `${value}n` : JSON.stringify(value)}`);
+};
+
+/** Canonical, frozen form of one attribute value, or a QfuseError `ir/attr` that says what was expected. */
+export function canonical(s: AttrSpec<unknown>, value: AttrValue): AttrValue {
+  if (value === undefined) return s.optional ? (s.default as AttrValue) : complain(describeSpec(s), value);
+  const element = elements[s.kind];
+  if (element !== undefined) {
+    if (!Array.isArray(value)) return complain(describeSpec(s), value);
+    const one = { ...s, kind: element, optional: false };
+    return Object.freeze(value.map((v) => canonical(one, v as AttrValue))) as AttrValue;
+  }
+  switch (s.kind) {
+    case 'int': {
+      const ok = Number.isSafeInteger(value) && (value as number) >= (s.min ?? -Infinity) && (value as number) <= (s.max ?? Infinity);
+      return ok ? (value as number) + 0 : complain(describeSpec(s), value);
+    }
+    case 'float':
+      return typeof value === 'number' ? value : complain(describeSpec(s), value);
+    case 'bool':
+      return typeof value === 'boolean' ? value : complain(describeSpec(s), value);
+    case 'string':
+      return typeof value === 'string' && (s.oneOf?.includes(value) ?? true) ? value : complain(describeSpec(s), value);
+    case 'dtype':
+      return typeof value === 'string' && isDType(value) ? value : complain(describeSpec(s), value);
+    case 'dim':
+      return Number.isSafeInteger(value) || value instanceof SymExpr ? (value as Dim) : complain(describeSpec(s), value);
+    case 'scalar': {
+      const { kind, value: v } = value as Scalar;
+      if (kind === 'int') return intScalar(v);
+      if (kind === 'float') return floatScalar(v);
+      return kind === 'bool' ? boolScalar(v) : complain(describeSpec(s), value);
+    }
+    default:
+      return complain(describeSpec(s), value);
+  }
+}
+
+/** A phrase such as `int >= 0` or `one of "none", "tanh"` for messages and documents. */
+export function describeSpec(s: AttrSpec<unknown>): string {
+  if (s.oneOf !== undefined) return `one of ${s.oneOf.map((x) => JSON.stringify(x)).join(', ')}`;
+  const limits = `${s.min === undefined ? '' : ` >= ${s.min}`}${s.max === undefined ? '' : ` <= ${s.max}`}`;
+  return `${s.kind}${limits}`;
+}
+
+/** Text of one attribute value, as the text form prints it and its parser reads it. */
+export function attrText(s: AttrSpec<unknown>, value: AttrValue): string {
+  if (value === undefined) return 'none';
+  const element = elements[s.kind];
+  if (element !== undefined) return `[${(value as readonly AttrValue[]).map((v) => attrText({ ...s, kind: element }, v)).join(', ')}]`;
+  switch (s.kind) {
+    case 'float':
+      return floatText(value as number);
+    case 'string':
+      return JSON.stringify(value);
+    case 'scalar':
+      return scalarText(value as Scalar);
+    case 'dim':
+      return dimText(value as Dim);
+    default:
+      return String(value);
+  }
+}
+
+/** The attributes of one node: frozen and interned, every declared attribute present. */
+export type AttrRecord = Readonly<Record<string, AttrValue>>;
+
+/** Attribute declarations of an op. */
+export type AttrSpecs = Readonly<Record<string, AttrSpec<any, boolean>>>;
+
+const records = new Interner<AttrRecord>();
+const empty: AttrRecord = Object.freeze({});
+
+/**
+ * The interned record of `given`, with defaults filled in.
+ * @throws QfuseError `ir/attr` naming the attribute that is missing, unknown or of the wrong kind
+ */
+export function internAttrs(specs: AttrSpecs, names: readonly string[], given: AttrRecord): AttrRecord {
+  if (names.length === 0) {
+    for (const name in given) throw new QfuseError('ir/attr', `unknown attribute "${name}"`);
+    return empty;
+  }
+  const out: Record<string, AttrValue> = {};
+  let key = '';
+  for (const name of names) {
+    const s = specs[name]!;
+    try {
+      out[name] = canonical(s, given[name]);
+    } catch (cause) {
+      if (cause instanceof QfuseError) throw new QfuseError('ir/attr', `attribute "${name}": ${cause.message}`, { cause });
+      throw cause;
+    }
+    key += `${name}=${attrText(s, out[name])};`;
+  }
+  for (const name in given) if (!Object.hasOwn(specs, name)) throw new QfuseError('ir/attr', `unknown attribute "${name}"`);
+  // The kinds are part of the identity: an int 1 and a dim 1 print alike.
+  const kinds = names.map((n) => specs[n]!.kind).join();
+  return records.get(`${kinds}|${key}`, () => Object.freeze(out));
+}

@@ -1,0 +1,1 @@
+export { LinearQcs4w, LinearQcs8w } from './linear-qcsnw.js';

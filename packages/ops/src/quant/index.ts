@@ -1,0 +1,1 @@
+export { Dequantize, Quantize } from './quantize.js';

@@ -1,0 +1,69 @@
+// `node tools/check-layers.mjs`: checks the layer rules over nx's project graph and the imports of every source file.
+// Exits 1 when a rule is broken, with one line per violation.
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createProjectGraphAsync } from '@nx/devkit';
+import ts from 'typescript';
+import { checkLayers } from './layers/rules.mjs';
+import { listPackages } from './workspace.mjs';
+
+const root = process.cwd();
+
+const graph = await createProjectGraphAsync({ exitOnError: true });
+const edges = Object.values(graph.dependencies).flat();
+const packages = listPackages(root).map(({ name, root: folder, manifest }) => ({
+  name,
+  root: folder,
+  manifest,
+  buildConfig: buildConfig(folder),
+  files: sourceFiles(folder),
+}));
+const missing = packages
+  .filter(({ name }) => !(name in graph.nodes))
+  .map(({ root: folder }) => `${folder}: nx does not know this package`);
+const findings = [...missing, ...checkLayers(packages, edges)];
+
+for (const finding of findings) console.error(finding);
+console.log(
+  findings.length
+    ? `layers: ${findings.length} violations`
+    : `layers: ${packages.length} packages, ${edges.length} edges, all rules hold`,
+);
+process.exitCode = findings.length ? 1 : 0;
+
+/** @param {string} folder */
+function buildConfig(folder) {
+  const file = join(root, folder, 'tsconfig.build.json');
+  return existsSync(file) ? ts.readConfigFile(file, ts.sys.readFile).config?.extends : undefined;
+}
+
+/** @param {string} folder */
+function sourceFiles(folder) {
+  if (!existsSync(join(root, folder, 'src'))) return [];
+  return readdirSync(join(root, folder, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => `${folder}/src/${path.replaceAll('\\', '/')}`)
+    .map((path) => ({ path, imports: importsOf(path) }));
+}
+
+/** @param {string} path */
+function importsOf(path) {
+  /** @type {import('./layers/rules.mjs').Import[]} */
+  const imports = [];
+  const visit = (/** @type {import('typescript').Node} */ node) => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.isTypeOnly);
+    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
+    else if (
+      ts.isCallExpression(node) &&
+      (node.expression.kind === ts.SyntaxKind.ImportKeyword || node.expression.getText() === 'require')
+    )
+      add(node.arguments[0], false);
+    ts.forEachChild(node, visit);
+  };
+  const add = (/** @type {import('typescript').Node | undefined} */ specifier, typeOnly = false) => {
+    if (specifier && ts.isStringLiteralLike(specifier)) imports.push({ specifier: specifier.text, typeOnly });
+  };
+  visit(ts.createSourceFile(path, readFileSync(join(root, path), 'utf8'), ts.ScriptTarget.Latest, true));
+  return imports;
+}

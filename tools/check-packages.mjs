@@ -1,0 +1,63 @@
+// `node tools/check-packages.mjs`: what a user would get from the registry. Packs every package and checks the tarball:
+// publint (entry points, formats), types resolution of ESM consumers, files that must be there, versions and licences.
+// Exits 1 with one line per problem.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { checkLicences, checkManifest } from './packages/rules.mjs';
+import { packAll } from './pack.mjs';
+import { workspaceRoot } from './workspace.mjs';
+
+const destination = mkdtempSync(join(tmpdir(), 'qfuse-packages-'));
+/** @type {string[]} */
+const findings = [];
+try {
+  const packages = packAll(workspaceRoot, destination);
+  for (const pkg of packages) {
+    const data = readFileSync(pkg.tarball);
+    const problems = [
+      ...checkManifest(pkg.manifest, pkg.files),
+      ...(await lint(data, pkg.manifest)),
+      ...(await resolveTypes(data)),
+    ];
+    findings.push(...problems.map((problem) => `${pkg.name}: ${problem}`));
+  }
+  findings.push(...checkLicences(JSON.parse(readFileSync(join(workspaceRoot, 'package-lock.json'), 'utf8'))));
+  for (const finding of findings) console.error(finding);
+  console.log(
+    findings.length ? `packages: ${findings.length} problems` : `packages: ${packages.length} tarballs, no problems`,
+  );
+} finally {
+  rmSync(destination, { recursive: true, force: true });
+}
+process.exitCode = findings.length ? 1 : 0;
+
+/**
+ * @param {Buffer} data
+ * @param {Record<string, unknown>} manifest
+ */
+async function lint(data, manifest) {
+  const { messages } = await publint({ pack: { tarball: toArrayBuffer(data) }, strict: true });
+  return messages.map((message) => formatMessage(message, manifest, { color: false }) ?? message.code);
+}
+
+/** @param {Buffer} data */
+async function resolveTypes(data) {
+  const result = await checkPackage(createPackageFromTarballData(new Uint8Array(data)));
+  if (!result.types) return ['has no types'];
+  // The packages are ESM only: what CommonJS and the resolution of before Node 16 see does not count.
+  const problems = result.problems.filter(
+    (problem) => !('resolutionKind' in problem && ['node10', 'node16-cjs'].includes(problem.resolutionKind)),
+  );
+  return problems.map((problem) =>
+    `types: ${problem.kind} ${'entrypoint' in problem ? problem.entrypoint : ''}`.trimEnd(),
+  );
+}
+
+/** @param {Buffer} data */
+function toArrayBuffer(data) {
+  return /** @type {ArrayBuffer} */ (data.buffer).slice(data.byteOffset, data.byteOffset + data.byteLength);
+}
