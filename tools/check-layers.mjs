@@ -4,6 +4,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createProjectGraphAsync } from '@nx/devkit';
 import ts from 'typescript';
+import { importsOf } from './imports.mjs';
 import { checkLayers } from './layers/rules.mjs';
 import { listPackages } from './workspace.mjs';
 
@@ -18,16 +19,12 @@ const packages = listPackages(root).map(({ name, root: folder, manifest }) => ({
   buildConfig: buildConfig(folder),
   files: sourceFiles(folder),
 }));
-const missing = packages
-  .filter(({ name }) => !(name in graph.nodes))
-  .map(({ root: folder }) => `${folder}: nx does not know this package`);
+const missing = packages.filter(({ name }) => !(name in graph.nodes)).map(({ root: folder }) => `${folder}: nx does not know this package`);
 const findings = [...missing, ...checkLayers(packages, edges)];
 
 for (const finding of findings) console.error(finding);
 console.log(
-  findings.length
-    ? `layers: ${findings.length} violations`
-    : `layers: ${packages.length} packages, ${edges.length} edges, all rules hold`,
+  findings.length ? `layers: ${findings.length} violations` : `layers: ${packages.length} packages, ${edges.length} edges, all rules hold`,
 );
 process.exitCode = findings.length ? 1 : 0;
 
@@ -43,27 +40,5 @@ function sourceFiles(folder) {
   return readdirSync(join(root, folder, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts'))
     .map((path) => `${folder}/src/${path.replaceAll('\\', '/')}`)
-    .map((path) => ({ path, imports: importsOf(path) }));
-}
-
-/** @param {string} path */
-function importsOf(path) {
-  /** @type {import('./layers/rules.mjs').Import[]} */
-  const imports = [];
-  const visit = (/** @type {import('typescript').Node} */ node) => {
-    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.isTypeOnly);
-    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
-    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
-    else if (
-      ts.isCallExpression(node) &&
-      (node.expression.kind === ts.SyntaxKind.ImportKeyword || node.expression.getText() === 'require')
-    )
-      add(node.arguments[0], false);
-    ts.forEachChild(node, visit);
-  };
-  const add = (/** @type {import('typescript').Node | undefined} */ specifier, typeOnly = false) => {
-    if (specifier && ts.isStringLiteralLike(specifier)) imports.push({ specifier: specifier.text, typeOnly });
-  };
-  visit(ts.createSourceFile(path, readFileSync(join(root, path), 'utf8'), ts.ScriptTarget.Latest, true));
-  return imports;
+    .map((path) => ({ path, imports: importsOf(path, readFileSync(join(root, path), 'utf8')) }));
 }

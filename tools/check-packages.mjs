@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { checkLicences, checkManifest } from './packages/rules.mjs';
+import { checkDeclarations, checkLicences, checkManifest } from './packages/rules.mjs';
+import { importsOf } from './imports.mjs';
 import { packAll } from './pack.mjs';
 import { workspaceRoot } from './workspace.mjs';
 
@@ -20,6 +21,7 @@ try {
     const data = readFileSync(pkg.tarball);
     const problems = [
       ...checkManifest(pkg.manifest, pkg.files),
+      ...checkDeclarations(pkg.manifest, declarations(pkg)),
       ...(await lint(data, pkg.manifest)),
       ...(await resolveTypes(data)),
     ];
@@ -27,13 +29,21 @@ try {
   }
   findings.push(...checkLicences(JSON.parse(readFileSync(join(workspaceRoot, 'package-lock.json'), 'utf8'))));
   for (const finding of findings) console.error(finding);
-  console.log(
-    findings.length ? `packages: ${findings.length} problems` : `packages: ${packages.length} tarballs, no problems`,
-  );
+  console.log(findings.length ? `packages: ${findings.length} problems` : `packages: ${packages.length} tarballs, no problems`);
 } finally {
   rmSync(destination, { recursive: true, force: true });
 }
 process.exitCode = findings.length ? 1 : 0;
+
+/** @param {{ root: string, files: string[] }} pkg */
+function declarations({ root, files }) {
+  return files
+    .filter((path) => path.endsWith('.d.ts'))
+    .map((path) => ({
+      path,
+      specifiers: importsOf(path, readFileSync(join(workspaceRoot, root, path), 'utf8')).map(({ specifier }) => specifier),
+    }));
+}
 
 /**
  * @param {Buffer} data
@@ -52,9 +62,7 @@ async function resolveTypes(data) {
   const problems = result.problems.filter(
     (problem) => !('resolutionKind' in problem && ['node10', 'node16-cjs'].includes(problem.resolutionKind)),
   );
-  return problems.map((problem) =>
-    `types: ${problem.kind} ${'entrypoint' in problem ? problem.entrypoint : ''}`.trimEnd(),
-  );
+  return problems.map((problem) => `types: ${problem.kind} ${'entrypoint' in problem ? problem.entrypoint : ''}`.trimEnd());
 }
 
 /** @param {Buffer} data */

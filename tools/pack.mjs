@@ -14,8 +14,7 @@ import { listPackages } from './workspace.mjs';
 export function packAll(root, destination) {
   const packages = listPackages(root).filter(({ manifest }) => !manifest.private);
   const unbuilt = packages.filter((pkg) => !existsSync(join(root, pkg.root, 'dist')));
-  if (unbuilt.length)
-    throw new Error(`not built: ${unbuilt.map(({ name }) => name).join(', ')}; run "npm run build" first`);
+  if (unbuilt.length) throw new Error(`not built: ${unbuilt.map(({ name }) => name).join(', ')}; run "npm run build" first`);
   mkdirSync(destination, { recursive: true });
   const args = [
     'pack',

@@ -1,16 +1,7 @@
 // A Chromium for the browser tests on a machine that may have none: $CHROME_PATH, else the system's, else the one
 // that the npm package @sparticuz/chromium carries (with SwiftShader and the NSS libraries it needs), unpacked once.
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';

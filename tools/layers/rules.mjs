@@ -44,12 +44,7 @@ export function layerOf(root) {
   if (core.includes(folder)) return 'core';
   if (folder === 'plugin') return 'author';
   if (folder.startsWith('import-') || folder === 'quantizer' || folder === 'backend-webgpu') return 'plugin';
-  if (
-    folder.startsWith('preset-') ||
-    folder.startsWith('create-') ||
-    ['compiler', 'device-node', 'cli'].includes(folder)
-  )
-    return 'app';
+  if (folder.startsWith('preset-') || folder.startsWith('create-') || ['compiler', 'device-node', 'cli'].includes(folder)) return 'app';
   return folder === 'testing' ? 'test' : undefined;
 }
 
@@ -73,9 +68,7 @@ export function checkLayers(packages, edges) {
   for (const pkg of packages) {
     const portable = !nodePackages.test(pkg.root);
     if (portable && !pkg.buildConfig?.endsWith('tsconfig.portable.json'))
-      findings.push(
-        `${pkg.root}/tsconfig.build.json: has to extend tsconfig.portable.json, as this package runs in browsers`,
-      );
+      findings.push(`${pkg.root}/tsconfig.build.json: has to extend tsconfig.portable.json, as this package runs in browsers`);
     for (const file of pkg.files) findings.push(...checkFile(pkg, file, byName, portable));
   }
   return [...new Set(findings)].sort();
@@ -99,13 +92,8 @@ function checkEdge(from, to) {
   if (!shipped) return [];
   if (target === 'test') return [`${from.name} -> ${to.name}: belongs into devDependencies, it is only for tests`];
   if (source === 'plugin' && posix.basename(to.root) === 'ops') return [];
-  if (!allowed[source].includes(target))
-    return [`${from.name} -> ${to.name}: layer ${source} may not import layer ${target}`];
-  if (
-    source === 'core' &&
-    target === 'core' &&
-    core.indexOf(posix.basename(to.root)) > core.indexOf(posix.basename(from.root))
-  )
+  if (!allowed[source].includes(target)) return [`${from.name} -> ${to.name}: layer ${source} may not import layer ${target}`];
+  if (source === 'core' && target === 'core' && core.indexOf(posix.basename(to.root)) > core.indexOf(posix.basename(from.root)))
     return [`${from.name} -> ${to.name}: inside core only packages to the left may be imported (${core.join(', ')})`];
   return [];
 }
@@ -127,8 +115,7 @@ function checkFile(pkg, file, byName, portable) {
     const say = (/** @type {string} */ what) => findings.push(`${file.path}: imports ${specifier}: ${what}`);
     if (specifier.startsWith('.')) {
       const target = posix.join(posix.dirname(file.path), specifier);
-      if (!target.startsWith(`${pkg.root}/`))
-        say('a relative import may not leave its package; import by package name');
+      if (!target.startsWith(`${pkg.root}/`)) say('a relative import may not leave its package; import by package name');
       continue;
     }
     if (isBuiltin(specifier)) {
@@ -142,8 +129,7 @@ function checkFile(pkg, file, byName, portable) {
     if (name === pkg.name || name in shipped) continue;
     if (test) {
       // The test runner belongs to the workspace.
-      if (!(name in development) && name !== 'vitest' && name !== 'fast-check')
-        say(`not declared in ${pkg.root}/package.json`);
+      if (!(name in development) && name !== 'vitest' && name !== 'fast-check') say(`not declared in ${pkg.root}/package.json`);
     } else if (name in development) {
       // Types of a third party may be inlined or erased, so only a value import needs the package at run time.
       if (target || !typeOnly) say('only a devDependency, but this file is shipped');

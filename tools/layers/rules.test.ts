@@ -2,10 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { checkLayers, layerOf, type Edge, type Package } from './rules.mjs';
 
 /** A package that breaks no rule; a test plants one violation in it. */
-function pkg(
-  root: string,
-  parts: Partial<Package> & { imports?: Record<string, string[]>; types?: string[] } = {},
-): Package {
+function pkg(root: string, parts: Partial<Package> & { imports?: Record<string, string[]>; types?: string[] } = {}): Package {
   const folder = root.replace(/^.*\//, '');
   const name = root.startsWith('packages/passes/') ? `@qfuse/pass-${folder}` : `@qfuse/${folder}`;
   const files = Object.entries(parts.imports ?? {}).map(([file, specifiers]) => ({
@@ -32,10 +29,7 @@ function edgesOf(packages: readonly Package[]): Edge[] {
   return packages.flatMap((from) => {
     const declared = Object.keys({ ...from.manifest.dependencies, ...from.manifest.devDependencies });
     const imported = from.files.flatMap((file) =>
-      file.imports.map(
-        ({ specifier }) =>
-          packages.find(({ name }) => specifier === name || specifier.startsWith(`${name}/`))?.name ?? '',
-      ),
+      file.imports.map(({ specifier }) => packages.find(({ name }) => specifier === name || specifier.startsWith(`${name}/`))?.name ?? ''),
     );
     return [...new Set([...declared, ...imported])]
       .filter((name) => name && name !== from.name)
@@ -116,18 +110,8 @@ describe('layers', () => {
     ],
     ['packages/compiler', 'testing', 'packages/testing', 'belongs into devDependencies, it is only for tests'],
     ['packages/passes/cse', 'testing', 'packages/testing', 'belongs into devDependencies, it is only for tests'],
-    [
-      'packages/passes/cse',
-      'pass-dce',
-      'packages/passes/dce',
-      'a plugin never imports a plugin; they meet through ops and properties',
-    ],
-    [
-      'packages/passes/cse',
-      'import-pt2',
-      'packages/import-pt2',
-      'a plugin never imports a plugin; they meet through ops and properties',
-    ],
+    ['packages/passes/cse', 'pass-dce', 'packages/passes/dce', 'a plugin never imports a plugin; they meet through ops and properties'],
+    ['packages/passes/cse', 'import-pt2', 'packages/import-pt2', 'a plugin never imports a plugin; they meet through ops and properties'],
   ])('%s may not depend on %s', (from, dependency, to, reason) => {
     const source = pkg(from, { manifest: uses(dependency) });
     expect(check(source, pkg(to))).toEqual([`${source.name} -> @qfuse/${dependency}: ${reason}`]);
@@ -138,16 +122,12 @@ describe('layers', () => {
       pkg('packages/passes/cse', { manifest: tests('pass-dce'), imports: { 'cse.test.ts': ['@qfuse/pass-dce'] } }),
       pkg('packages/passes/dce'),
     );
-    expect(findings).toEqual([
-      '@qfuse/pass-cse -> @qfuse/pass-dce: a plugin never imports a plugin; they meet through ops and properties',
-    ]);
+    expect(findings).toEqual(['@qfuse/pass-cse -> @qfuse/pass-dce: a plugin never imports a plugin; they meet through ops and properties']);
   });
 
   test('a folder that no layer names is itself a finding', () => {
     expect(layerOf('packages/misc')).toBeUndefined();
-    expect(check(pkg('packages/misc'))).toEqual([
-      'packages/misc: belongs to no layer; name it in tools/layers/rules.mjs',
-    ]);
+    expect(check(pkg('packages/misc'))).toEqual(['packages/misc: belongs to no layer; name it in tools/layers/rules.mjs']);
   });
 });
 
@@ -200,19 +180,16 @@ describe('imports', () => {
     ]);
   });
 
-  test.each(['node:fs', 'fs', 'fs/promises', 'node:test', 'buffer'])(
-    'a browser package that imports %s',
-    (specifier) => {
-      const reason = 'this package runs in browsers and may not use Node';
-      expect(findings({ imports: { 'index.ts': [specifier], 'index.test.ts': [specifier] } })).toEqual([
-        `packages/ops/src/index.ts: imports ${specifier}: ${reason}`,
-      ]);
-      expect(findings({ imports: { 'index.ts': [specifier] } }, 'packages/passes/cse')).toEqual([
-        `packages/passes/cse/src/index.ts: imports ${specifier}: ${reason}`,
-      ]);
-      expect(findings({ imports: { 'index.ts': [specifier] } }, 'packages/device-node')).toEqual([]);
-    },
-  );
+  test.each(['node:fs', 'fs', 'fs/promises', 'node:test', 'buffer'])('a browser package that imports %s', (specifier) => {
+    const reason = 'this package runs in browsers and may not use Node';
+    expect(findings({ imports: { 'index.ts': [specifier], 'index.test.ts': [specifier] } })).toEqual([
+      `packages/ops/src/index.ts: imports ${specifier}: ${reason}`,
+    ]);
+    expect(findings({ imports: { 'index.ts': [specifier] } }, 'packages/passes/cse')).toEqual([
+      `packages/passes/cse/src/index.ts: imports ${specifier}: ${reason}`,
+    ]);
+    expect(findings({ imports: { 'index.ts': [specifier] } }, 'packages/device-node')).toEqual([]);
+  });
 
   test('a browser package whose declarations are built with the types of Node', () => {
     expect(findings({ buildConfig: '../../tsconfig.build.json' })).toEqual([

@@ -38,11 +38,7 @@ function targetsOf(root, name) {
     }),
     build: { executor: 'nx:noop', dependsOn: ['bundle', 'declarations'] },
     typecheck: target(`${tsc} -p tsconfig.json --noEmit`, ['default', '^production', tools('ts7')]),
-    test: target(`vitest run --config ${up}vitest.workspace.ts --project ${name}`, [
-      'default',
-      '^production',
-      tools('vitest', 'vite'),
-    ]),
+    test: target(`vitest run --config ${up}vitest.workspace.ts --project ${name}`, ['default', '^production', tools('vitest', 'vite')]),
     lint: target('oxlint --deny-warnings .', ['default', '{workspaceRoot}/.oxlintrc.json', tools('oxlint')]),
   };
 }

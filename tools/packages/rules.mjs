@@ -34,11 +34,9 @@ export function checkManifest(manifest, files) {
   for (const [entry, target] of Object.entries(manifest.exports ?? {})) {
     if (entry === './package.json') continue;
     // The condition under which this workspace tests on sources has to come first, or it never matches.
-    if (Object.keys(target)[0] !== '@qfuse/source')
-      findings.push(`exports "${entry}" must begin with the condition "@qfuse/source"`);
+    if (Object.keys(target)[0] !== '@qfuse/source') findings.push(`exports "${entry}" must begin with the condition "@qfuse/source"`);
     for (const path of Object.values(target))
-      if (!files.includes(String(path).replace(/^\.\//, '')))
-        findings.push(`exports "${entry}" names ${path}, which is not packed`);
+      if (!files.includes(String(path).replace(/^\.\//, ''))) findings.push(`exports "${entry}" names ${path}, which is not packed`);
   }
   for (const path of Object.values(manifest.bin ?? {}))
     if (!files.includes(String(path).replace(/^\.\//, ''))) findings.push(`bin names ${path}, which is not packed`);
@@ -56,6 +54,25 @@ export function checkManifest(manifest, files) {
     }
   }
   return findings;
+}
+
+/**
+ * What the declarations of a package name must come with it. TypeScript writes `import("…")` for types that it inferred,
+ * also of packages that nobody imported: then the export needs a type annotation.
+ *
+ * @param {Record<string, any>} manifest
+ * @param {readonly { path: string, specifiers: readonly string[] }[]} declarations the packed `.d.ts` files and their imports
+ * @returns {string[]} one line per import that the user of the package may not have
+ */
+export function checkDeclarations(manifest, declarations) {
+  const available = { ...manifest.dependencies, ...manifest.peerDependencies, [manifest.name]: '' };
+  return declarations.flatMap(({ path, specifiers }) => {
+    const names = specifiers
+      .filter((one) => !one.startsWith('.') && !one.startsWith('node:'))
+      .map((one) => one.split('/', one.startsWith('@') ? 2 : 1).join('/'));
+    const missing = [...new Set(names)].filter((name) => !(name in available));
+    return missing.map((name) => `${path} needs types of ${name}, which is not a dependency; annotate the export`);
+  });
 }
 
 /**

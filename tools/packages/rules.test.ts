@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkLicences, checkManifest } from './rules.mjs';
+import { checkDeclarations, checkLicences, checkManifest } from './rules.mjs';
 
 const manifest = {
   description: 'text',
@@ -40,12 +40,7 @@ describe('manifest', () => {
       'exports "." must begin with the condition "@qfuse/source"',
     ],
     ['no licence text', manifest, files.filter((path) => path !== 'LICENSE'), 'LICENSE is not packed'],
-    [
-      'a test is packed',
-      manifest,
-      [...files, 'src/index.test.ts'],
-      'src/index.test.ts is packed, but tests are not for users',
-    ],
+    ['a test is packed', manifest, [...files, 'src/index.test.ts'], 'src/index.test.ts is packed, but tests are not for users'],
     [
       'a floating third party',
       { ...manifest, dependencies: { fflate: '^0.8.3' } },
@@ -61,9 +56,17 @@ describe('manifest', () => {
   ])('%s', (_name, planted, packed, finding) => expect(checkManifest(planted, packed)).toEqual([finding]));
 });
 
+test('declarations name dependencies only', () => {
+  const check = (...specifiers: string[]) => checkDeclarations({ name: '@qfuse/ops', ...manifest }, [{ path: 'dist/a.d.ts', specifiers }]);
+  expect(check('./b.js', '@qfuse/ir', '@qfuse/ir/text', 'fflate', 'node:fs', '@qfuse/ops')).toEqual([]);
+  expect(check('@qfuse/rewrite', 'left-pad/sub', 'left-pad')).toEqual([
+    'dist/a.d.ts needs types of @qfuse/rewrite, which is not a dependency; annotate the export',
+    'dist/a.d.ts needs types of left-pad, which is not a dependency; annotate the export',
+  ]);
+});
+
 describe('licences', () => {
-  const check = (entry: object) =>
-    checkLicences({ packages: { '': {}, 'packages/ir': {}, 'node_modules/a/node_modules/@b/c': entry } });
+  const check = (entry: object) => checkLicences({ packages: { '': {}, 'packages/ir': {}, 'node_modules/a/node_modules/@b/c': entry } });
 
   test('allowed ones, choices and conjunctions', () => {
     for (const license of ['MIT', '(MIT OR GPL-3.0)', 'MIT AND ISC']) expect(check({ license })).toEqual([]);

@@ -24,6 +24,8 @@ export interface Pt2Archive {
    * @throws QfuseError naming the tensor when it is missing, pickled, sparse, outside its storage or of a dtype that qfuse does not have
    */
   tensor(name: string): Constant;
+  /** Which storage a tensor lies in: equal text means shared memory. Undefined for a tensor that is not there. */
+  storage(name: string): string | undefined;
 }
 
 /**
@@ -46,6 +48,10 @@ export function openArchive(source: ByteSource, model?: string): Pt2Archive {
       const payload = payloads.get(fqn);
       if (payload === undefined) throw archiveError(`the program uses tensor ${quote(fqn)}, which is not in the archive`);
       return tensorOf(files, payload, fqn, made);
+    },
+    storage: (fqn) => {
+      const payload = payloads.get(fqn);
+      return payload === undefined ? undefined : payload.folder + payload.meta.pathName;
     },
   };
 }

@@ -108,8 +108,8 @@ export const union =
   (value, path) => {
     const map = object(value, path);
     const [tag, ...others] = map.keys();
-    if (tag === undefined || others.length > 0) throw programError(`${pathText(path)} has ${map.size} fields, expected one that says which ${what} it is`);
+    if (tag === undefined || others.length > 0) throw programError(`${pathText(path)} has ${map.size} fields, expected one that says which kind of ${what} it is`);
     const decoder = Object.hasOwn(cases, tag) ? cases[tag] : undefined;
-    if (decoder === undefined) throw programError(`${pathText(path)} is a ${what} of unknown kind ${quote(tag)}`, 'the file may come from a newer torch than this importer knows');
+    if (decoder === undefined) throw programError(`${pathText(path)} is ${what} of unknown kind ${quote(tag)}`, 'the file may come from a newer torch than this importer knows');
     return decoder(map.get(tag), below(path, tag));
   };

@@ -5,6 +5,7 @@ import { programError } from './errors.js';
 export type Json = null | boolean | number | bigint | string | readonly Json[] | ReadonlyMap<string, Json>;
 
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
+// oxlint-disable-next-line no-control-regex -- JSON strings hold no bare control characters
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 const ESCAPES: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 

@@ -27,8 +27,8 @@ export interface Builder {
   readonly graph: Graph;
   /** Makes a node and returns its handle. @throws QfuseError `ir/infer` or `ir/operands`, `ir/attr` when op, operands and attributes do not fit */
   create<D extends AnyOp>(op: D, operands: OperandsOf<D>, attrs?: AttrsInOf<D>, options?: CreateOptions): Node<D>;
-  /** Makes a graph constant; one with the same data and role `constant` is made once. */
-  constant(constant: Constant, name?: string): Value;
+  /** A graph constant with this data: the one there is already, else a new one called `hint` (with a number when the name is taken). */
+  constant(constant: Constant, hint?: string): Value;
 }
 
 /** A saved state of a graph, for {@link Editor.restore}. */
@@ -110,9 +110,13 @@ export class Editor implements Builder {
     return out;
   }
 
-  constant(constant: Constant, name?: string): Value {
-    const known = name === undefined ? this.#state.byConstant.get(constant) : undefined;
-    return known ?? this.addConstant(name ?? `c${this.#state.store.valueCount}`, 'constant', constant);
+  constant(constant: Constant, hint = 'c'): Value {
+    const state = this.#state;
+    const known = state.byConstant.get(constant);
+    if (known !== undefined) return known;
+    let name = hint;
+    for (let i = state.constants.size; state.byName.has(name); i++) name = `${hint}_${i}`;
+    return this.addConstant(name, 'constant', constant);
   }
 
   /** Adds a graph input. @throws QfuseError `ir/name` when the name is taken */
