@@ -1,1 +1,2 @@
-export {};
+export { createProgram, main } from './main.js';
+export { exitCodes } from './exit.js';

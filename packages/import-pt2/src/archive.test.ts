@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { bufferSource, QfuseError } from '@qfuse/ir';
+import { bufferSource, QfuseError } from '@qfuse/plugin';
 import { describe, expect, it } from 'vitest';
 import { archive, type ArchiveInit, floats, meta, node, program } from '../test/program-builder.js';
 import { buildZip } from '../test/zip-builder.js';

@@ -1,4 +1,4 @@
-import { type ByteSource, byteLength, Constant, dtypeInfo, tensorType } from '@qfuse/ir';
+import { type ByteSource, byteLength, Constant, dtypeInfo, tensorType } from '@qfuse/plugin';
 import { decodePayloads, decodeProgram } from './decode-program.js';
 import { dtypeOf } from './dtypes.js';
 import { archiveError, programError, quote, unsupported, versionError } from './errors.js';

@@ -1,4 +1,4 @@
-import { type AttrSpec, type AttrValue, boolScalar, type Dim, floatScalar, intScalar, type Scalar, SymExpr } from '@qfuse/ir';
+import { type AttrSpec, type AttrValue, boolScalar, type Dim, floatScalar, intScalar, type Scalar, SymExpr } from '@qfuse/plugin';
 import { dtypeOf } from './dtypes.js';
 import { unsupported } from './errors.js';
 import type { Argument } from './schema.js';
@@ -9,6 +9,8 @@ export function describeArgument(arg: Argument): string {
   switch (arg.kind) {
     case 'refused':
       return arg.what;
+    case 'graph':
+      return 'a subgraph';
     case 'none':
       return 'None';
     case 'tensor':
@@ -71,6 +73,9 @@ function elementsOf(arg: Argument): readonly Argument[] | undefined {
   }
 }
 
+/** Python's `sys.maxsize`, which stands for the end of a slice. */
+const INT64_MAX = 2n ** 63n - 1n;
+
 const listKinds: Readonly<Record<string, AttrSpec['kind']>> = { ints: 'int', floats: 'float', bools: 'bool', scalars: 'scalar', dims: 'dim' };
 
 /**
@@ -82,7 +87,9 @@ export function attributeOf(spec: AttrSpec<unknown>, arg: Argument, symbols: Sym
   const mismatch = (expected: string): never => {
     throw unsupported('argument', `${who} is ${describeArgument(arg)}, expected ${expected}`);
   };
-  if (arg.kind === 'none') return spec.optional ? undefined : mismatch(spec.kind);
+  // Python's `x[a:]` ends at INT64_MAX; an optional end is then left out.
+  const unbounded = arg.kind === 'int' && arg.value === INT64_MAX && spec.optional && spec.default === undefined;
+  if (arg.kind === 'none' || unbounded) return spec.optional ? undefined : mismatch(spec.kind);
   const element = listKinds[spec.kind];
   if (element !== undefined) {
     // A single number stands for a list of one, as torch's `int[1]` does.
@@ -91,7 +98,10 @@ export function attributeOf(spec: AttrSpec<unknown>, arg: Argument, symbols: Sym
   }
   const integer = (): Dim | undefined => {
     const value = arg.kind === 'int' ? arg.value : arg.kind === 'sym-int' ? symbols.integer(arg.arg, who) : arg.kind === 'bool' ? Number(arg.value) : undefined;
-    return typeof value === 'bigint' ? mismatch('an integer of at most 2^53') : value;
+    if (typeof value !== 'bigint') return value;
+    // Bounds of slices: the ends of 64 bits mean "without end".
+    if (value === INT64_MAX) return Number.MAX_SAFE_INTEGER;
+    return value === -INT64_MAX - 1n ? Number.MIN_SAFE_INTEGER : mismatch('an integer of at most 2^53');
   };
   switch (spec.kind) {
     case 'dim':

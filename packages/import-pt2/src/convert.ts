@@ -1,11 +1,11 @@
-import { type AnyOp, type Graph, type TensorType, type Value } from '@qfuse/ir';
+import type { AnyOp, Diagnostic, Graph, TensorType, Value } from '@qfuse/plugin';
 import type { Pt2Archive } from './archive.js';
 import { namesOf } from './check-names.js';
 import { programError, quote, unsupported } from './errors.js';
 import { handlerOf, writeBack } from './handlers.js';
 import { type Call, Lowering } from './lowering.js';
 import { finishProgram } from './outputs.js';
-import { declareInputs, type Placeholder } from './placeholders.js';
+import { declareInputs } from './placeholders.js';
 import type { ProgramNode } from './schema.js';
 import { learnGuards } from './guards.js';
 import { functional, isInPlace, parseTarget, shortTarget, type Target } from './targets.js';
@@ -21,10 +21,10 @@ const isSymbolic = (node: ProgramNode): boolean => node.outputs.length > 0 && no
 
 /**
  * Builds `graph` from the program of an archive.
- * @param onNote - is told what the graph does not express, e.g. a guard
+ * @param report - takes remarks about what the graph does not express, e.g. a guard
  * @throws QfuseError `pt2/unsupported-op` listing all unknown operators, or another `pt2/…` error naming the node
  */
-export function convertProgram(archive: Pt2Archive, graph: Graph, ops: ReadonlyMap<string, AnyOp>, onNote: (note: string) => void): void {
+export function convertProgram(archive: Pt2Archive, graph: Graph, ops: ReadonlyMap<string, AnyOp>, report: (diagnostic: Diagnostic) => void): void {
   const { program } = archive;
   const lowering = new Lowering(graph, program, ops);
   refuseUnknownOps(lowering);
@@ -33,7 +33,7 @@ export function convertProgram(archive: Pt2Archive, graph: Graph, ops: ReadonlyM
   const placeholders = declareInputs(archive, lowering, used);
   for (const node of program.nodes) lowerNode(lowering.begin(node), lowering);
   finishProgram(archive, lowering, placeholders);
-  learnGuards(lowering, onNote);
+  learnGuards(lowering, report);
 }
 
 /** How a node is lowered, or undefined when its operator is unknown. */
@@ -96,7 +96,7 @@ function lowerGeneric(call: Call, target: Target, lowering: Lowering): void {
     else {
       const of = lowering.handle(source!).ref;
       const view = (): ReturnType<typeof viewOf> => viewOf({ node, index, source: of.value.type, lowering, who: call.who });
-      lowering.define(name, { ref: relation === 'view' ? lowering.memory.view(of, view(), value) : lowering.memory.perhaps(of, value) });
+      lowering.define(name, { ref: relation === 'view' ? lowering.memory.view(of, view(), value, call.who) : lowering.memory.perhaps(of, value) });
     }
   }
 }
@@ -119,7 +119,7 @@ function refuseOtherShape(result: Value, wanted: TensorType, call: Call, { graph
 function lowerReshaper(call: Call, target: Target, lowering: Lowering): void {
   const { handle } = lowering.tensorArgument(call, call.node.inputs[0]?.name ?? 'self');
   const node = lowering.generic(call, target, lowering.recordedTypes(call));
-  handle.ref = lowering.memory.view(handle.ref, viewOf({ node, index: 0, source: handle.ref.value.type, lowering, who: call.who }), node.result);
+  handle.ref = lowering.memory.view(handle.ref, viewOf({ node, index: 0, source: handle.ref.value.type, lowering, who: call.who }), node.result, call.who);
   const [name] = lowering.resultNames(call.node);
   if (name !== undefined) lowering.define(name, handle);
 }

@@ -41,7 +41,6 @@ describe('decodeProgram', () => {
     [{ as_memory_format: 1 }, { kind: 'memory-format', value: 1 }],
     [{ as_layout: 7 }, { kind: 'layout', value: 7 }],
     [{ as_device: { type: 'cpu', index: null } }, { kind: 'device', type: 'cpu' }],
-    [{ as_graph: { name: 'g', graph: {} } }, { kind: 'refused', what: 'a subgraph' }],
     [{ as_complex: { real: 0, imag: 1 } }, { kind: 'refused', what: 'a complex number' }],
     [{ as_custom_obj: { name: 'o', class_fqn: 'c' } }, { kind: 'refused', what: 'a custom object' }],
     [{ as_operator: 'torch.ops.aten.add.Tensor' }, { kind: 'refused', what: 'an operator' }],
@@ -69,6 +68,7 @@ describe('decodeProgram', () => {
     [{ as_tensors: { name: 'x' } }, /as_tensors is an object, expected a list/],
     [{ as_float: 'big' }, /expected a number, "Infinity", "-Infinity" or "NaN"/],
     [{ as_float: null }, /as_float is null/],
+    [{ as_graph: { name: 'g', graph: {} } }, /as_graph\.graph\.inputs is nothing, expected a list/],
     [{ as_tensor: {} }, /as_tensor\.name is nothing, expected a string/],
   ])('refuses the argument %j', (written, message) => expect(() => readArgument(written)).toThrow(message));
 

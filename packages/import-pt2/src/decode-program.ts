@@ -2,7 +2,7 @@ import { below, boolean, type Decoder, dictionary, float, integer, list, object,
 import { programError, versionError } from './errors.js';
 import type { Json } from './json.js';
 import { MAX_EXPR_CHARS, MAX_RANK } from './limits.js';
-import type { Argument, InputSpec, NamedArgument, OutputSpec, PayloadMeta, Program, ProgramNode, RangeConstraint, Sym, SymArgument, SymExprText, TensorMeta } from './schema.js';
+import type { Argument, InputSpec, NamedArgument, OutputSpec, PayloadMeta, Program, ProgramGraph, ProgramNode, RangeConstraint, Sym, SymArgument, SymExprText, TensorMeta } from './schema.js';
 
 /** The major version of the schema that is read; minor versions only add fields. */
 const SCHEMA_MAJOR = 8;
@@ -73,7 +73,8 @@ const argument: Decoder<Argument> = union<Argument>(
     as_memory_format: map(smallInteger, (value) => ({ kind: 'memory-format', value })),
     as_layout: map(smallInteger, (value) => ({ kind: 'layout', value })),
     as_device: map(record<{ readonly type: string }>({ type: ['type', string] }), ({ type }) => ({ kind: 'device', type })),
-    as_graph: refused('a subgraph'),
+    // the body of a higher-order operator; the function defers what is defined below
+    as_graph: (value, path) => ({ kind: 'graph', graph: record<{ readonly graph: ProgramGraph }>({ graph: ['graph', programGraph] })(value, path).graph }),
     as_custom_obj: refused('a custom object'),
     as_operator: refused('an operator'),
     as_complex: refused('a complex number'),
@@ -109,7 +110,7 @@ const programNode: Decoder<ProgramNode> = (value, path) => {
   });
 };
 
-const graphFields = record<Pick<Program, 'inputs' | 'outputs' | 'nodes' | 'tensorValues' | 'symIntValues' | 'symBoolValues'> & { readonly symFloats: Program['symFloatValues'] | undefined }>({
+const graphFields = record<Omit<ProgramGraph, 'symFloatValues'> & { readonly symFloats: ProgramGraph['symFloatValues'] | undefined }>({
   inputs: ['inputs', list(argument)],
   outputs: ['outputs', list(argument)],
   nodes: ['nodes', list(programNode)],
@@ -118,6 +119,8 @@ const graphFields = record<Pick<Program, 'inputs' | 'outputs' | 'nodes' | 'tenso
   symBoolValues: ['sym_bool_values', dictionary(symBool)],
   symFloats: ['sym_float_values', optional(dictionary(symFloat))],
 });
+
+const programGraph: Decoder<ProgramGraph> = map(graphFields, ({ symFloats, ...graph }) => ({ ...graph, symFloatValues: symFloats ?? new Map<string, Sym<number>>() }));
 
 /** `{ arg: { name }, <target>: string }` */
 const placed = <K extends string>(kind: K, field: string): Decoder<{ readonly kind: K; readonly name: string; readonly target: string }> =>
@@ -154,7 +157,7 @@ const outputSpec = union<OutputSpec>(
 );
 
 const signature = record<Pick<Program, 'inputSpecs' | 'outputSpecs'>>({ inputSpecs: ['input_specs', list(inputSpec)], outputSpecs: ['output_specs', list(outputSpec)] });
-const graphModule = record<{ readonly graph: ReturnType<typeof graphFields>; readonly signature: ReturnType<typeof signature> }>({ graph: ['graph', graphFields], signature: ['signature', signature] });
+const graphModule = record<{ readonly graph: ProgramGraph; readonly signature: ReturnType<typeof signature> }>({ graph: ['graph', programGraph], signature: ['signature', signature] });
 
 /** A bound; torch writes null, or an integer, for "none" sometimes one near the ends of 64 bits. */
 const bound: Decoder<number | undefined> = (value, path) => {
@@ -195,11 +198,9 @@ export function decodeProgram(json: Json, name: string): Program {
     guards: ['guards_code', optional(list(string))],
     torch: ['torch_version', optional(string)],
   })(json, root(name));
-  const { symFloats, ...graph } = read.module.graph;
   return Object.freeze({
-    ...graph,
+    ...read.module.graph,
     ...read.module.signature,
-    symFloatValues: symFloats ?? new Map<string, Sym<number>>(),
     rangeConstraints: read.ranges,
     guardsCode: read.guards ?? [],
     torchVersion: read.torch ?? 'unknown',

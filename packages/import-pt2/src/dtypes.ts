@@ -1,4 +1,4 @@
-import type { DType } from '@qfuse/ir';
+import type { DType } from '@qfuse/plugin';
 import { unsupported, programError } from './errors.js';
 
 /** torch's `ScalarType` numbers as they are serialized (`schema.py`): a dtype of ours, or the name of one that is refused. */

@@ -1,4 +1,4 @@
-import { QfuseError } from '@qfuse/ir';
+import { QfuseError } from '@qfuse/plugin';
 import { MAX_QUOTED_CHARS } from './limits.js';
 
 /** Foreign text in quotes, shortened, with control characters escaped: fit for one line of a message. */

@@ -1,18 +1,21 @@
-import { type Dim, QfuseError, substitute } from '@qfuse/ir';
+import { type Diagnostic, type Dim, QfuseError, substitute } from '@qfuse/plugin';
 import type { Lowering } from './lowering.js';
+import { SymReader } from './sym-dims.js';
 
 /** Guards beyond this number are not read: each is one line of Python, and real programs have a few dozen. */
 const MAX_GUARDS = 10_000;
 
 /**
  * Adds the guards of a program (Python expressions over input sizes that torch checks before a run) to the facts
- * about its symbols. A guard that the facts cannot express is told to `onNote`: the graph then runs for inputs that
+ * about its symbols. A guard that the facts cannot express is reported: the graph then runs for inputs that
  * torch would refuse, as far as its nodes can.
  */
-export function learnGuards({ program, symbols }: Lowering, onNote: (note: string) => void): void {
+export function learnGuards({ program, symbols }: Lowering, report: (diagnostic: Diagnostic) => void): void {
+  // A reader of its own: its symbols stand for sizes and are not declared.
+  const reader = new SymReader(() => {});
   const inputs = userInputs(program.inputSpecs);
   for (const guard of program.guardsCode.slice(0, MAX_GUARDS)) {
-    if (!learnGuard(guard)) onNote(`a guard of the file is not checked: ${guard.slice(0, 200)}`);
+    if (!learnGuard(guard)) report({ code: 'pt2/guard', severity: 'remark', message: `a guard of the file is not checked: ${guard.slice(0, 200)}` });
   }
 
   /** Whether the guard is now implied. */
@@ -26,7 +29,7 @@ export function learnGuards({ program, symbols }: Lowering, onNote: (note: strin
     });
     const put = (dim: Dim): Dim => substitute(dim, (name) => sizes[Number(/^guard_size_(\d+)$/.exec(name)?.[1])]);
     try {
-      const relation = symbols.relation(text.replaceAll('max(', 'Max(').replaceAll('min(', 'Min('));
+      const relation = reader.relation(text.replaceAll('max(', 'Max(').replaceAll('min(', 'Min('));
       return relation !== undefined && symbols.learn({ kind: relation.kind, left: put(relation.left), right: put(relation.right) }, 'guard of the file');
     } catch (cause) {
       // Guards are Python and may be anything; what is no relation between sizes cannot be learnt.

@@ -1,20 +1,10 @@
-import { SymExpr, type Value } from '@qfuse/ir';
+import { SymExpr, type Value } from '@qfuse/plugin';
 import { scalarOf } from './attributes.js';
 import { quote, unsupported } from './errors.js';
 import type { Call, Handle, Lowering } from './lowering.js';
+import { defineFresh, type Handler } from './handler.js';
 import { quantHandlers } from './quant-handlers.js';
 import type { Argument } from './schema.js';
-
-/** Turns one call into nodes of the graph. */
-export type Handler = (call: Call, lowering: Lowering) => void;
-
-/** Defines the call's only result as a tensor of its own. */
-export function defineFresh(call: Call, lowering: Lowering, value: Value): void {
-  const [name] = lowering.resultNames(call.node);
-  if (name === undefined) return;
-  lowering.expectType(value, name, call.who);
-  lowering.define(name, { ref: lowering.memory.fresh(value) });
-}
 
 /** Defines the call's first result as another name of a tensor; a later `t_` of one name does not touch the other. */
 function defineAlias(call: Call, lowering: Lowering, handle: Handle): void {

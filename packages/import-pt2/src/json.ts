@@ -1,4 +1,4 @@
-import { MAX_JSON_DEPTH, MAX_NUMBER_CHARS } from './limits.js';
+import { MAX_JSON_CONTAINERS, MAX_JSON_DEPTH, MAX_JSON_VALUES, MAX_NUMBER_CHARS } from './limits.js';
 import { programError } from './errors.js';
 
 /** A JSON value. Integers beyond 2^53 are bigints; objects are Maps, so that no key (`__proto__`) is special. */
@@ -25,6 +25,8 @@ class Parser {
   readonly #text: string;
   readonly #what: string;
   #at = 0;
+  #containers = 0;
+  #values = 0;
 
   constructor(text: string, what: string) {
     this.#text = text;
@@ -53,8 +55,11 @@ class Parser {
 
   #value(depth: number): Json {
     if (depth > MAX_JSON_DEPTH) throw programError(`${this.#what} nests deeper than ${MAX_JSON_DEPTH} levels`);
+    if (++this.#values > MAX_JSON_VALUES) throw programError(`${this.#what} has more than ${MAX_JSON_VALUES} values`);
     this.#space();
-    switch (this.#text[this.#at]) {
+    const first = this.#text[this.#at];
+    if ((first === '{' || first === '[') && ++this.#containers > MAX_JSON_CONTAINERS) throw programError(`${this.#what} has more than ${MAX_JSON_CONTAINERS} lists and objects`);
+    switch (first) {
       case '{':
         return this.#object(depth);
       case '[':

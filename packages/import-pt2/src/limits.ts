@@ -25,7 +25,7 @@ export const INFLATED_ALLOWANCE = 64 * 2 ** 20;
 export const INFLATE_STEP = 2 ** 16;
 
 /** Bytes of `models/<model>.json`. A 100-layer transformer takes about 20 MiB. */
-export const MAX_PROGRAM_BYTES = 128 * 2 ** 20;
+export const MAX_PROGRAM_BYTES = 64 * 2 ** 20;
 
 /** Bytes of a weights or constants configuration. One weight takes about 300 bytes. */
 export const MAX_CONFIG_BYTES = 64 * 2 ** 20;
@@ -35,6 +35,12 @@ export const MAX_WORD_BYTES = 64;
 
 /** Nesting of JSON values. A program without control flow nests 12 deep; each level of `cond` adds 6. */
 export const MAX_JSON_DEPTH = 200;
+
+/** Lists and objects of a JSON text; each costs some 200 bytes. A 100-layer transformer has about 300,000. */
+export const MAX_JSON_CONTAINERS = 2_000_000;
+
+/** Values of a JSON text, containers included. */
+export const MAX_JSON_VALUES = 16_000_000;
 
 /** Characters of one JSON number: 64-bit integers take 20, doubles 24. */
 export const MAX_NUMBER_CHARS = 64;
@@ -47,6 +53,12 @@ export const MAX_EXPR_CHARS = 10_000;
 
 /** Nesting of one symbolic expression. */
 export const MAX_EXPR_DEPTH = 100;
+
+/**
+ * Views of views of views: a write through such a chain costs a node for each, so that a chain that grows with the
+ * program would cost the square of its length. Models have chains of up to about 6.
+ */
+export const MAX_VIEW_DEPTH = 64;
 
 /** The longest part of foreign text (names, values) that a message quotes. */
 export const MAX_QUOTED_CHARS = 80;

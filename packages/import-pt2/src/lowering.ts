@@ -4,12 +4,12 @@ import {
   type ConstantRole,
   constantOf,
   type Dim,
-  dimAdd,
   type DType,
   Editor,
   type Graph,
   type HostTensor,
   type Node,
+  type OperandsOf,
   QfuseError,
   type Scalar,
   sourceOrigin,
@@ -19,14 +19,14 @@ import {
   tensorType,
   typeText,
   type Value,
-} from '@qfuse/ir';
+} from '@qfuse/plugin';
 import { resultType } from '@qfuse/ops';
 import { attributeOf, describeArgument, scalarOf } from './attributes.js';
 import { programError, quote, unsupported } from './errors.js';
 import { Memory, type TensorRef } from './memory.js';
 import type { Argument, Program, ProgramNode } from './schema.js';
 import { Symbols } from './symbols.js';
-import { canonicalTarget, opName, parseTarget, shortTarget, type Target, withSiblings } from './targets.js';
+import { canonicalTarget, opName, shortTarget, type Target, withSiblings } from './targets.js';
 
 /** One call of an operator, prepared for lowering. */
 export interface Call {
@@ -43,6 +43,9 @@ export interface Handle {
 
 /** Arguments that say where and how torch computes, not what. */
 const IGNORED = new Set(['layout', 'device', 'pin_memory', 'memory_format', 'non_blocking', 'requires_grad', 'implicit', 'cudnn_enabled', 'padding_idx', 'scale_grad_by_freq', 'sparse']);
+
+/** The cast of Core ATen, which other casts become. */
+const CAST = 'aten._to_copy';
 
 /** What handlers build a graph with: names to tensors, arguments to operands and attributes, nodes with origins. */
 export class Lowering {
@@ -108,7 +111,7 @@ export class Lowering {
   create(name: string, operands: Readonly<Record<string, Value | readonly Value[] | undefined>>, attrs: Readonly<Record<string, AttrValue>>, who: string, types?: readonly TensorType[]): Node {
     const op = this.#ops.get(name);
     if (op === undefined) throw unsupported('op', `${who} needs the operator ${name}, which qfuse does not have`);
-    return this.#guard(who, () => this.editor.create(op, operands, attrs, { types }));
+    return this.#guard(who, () => this.editor.create(op, operands as OperandsOf<AnyOp>, attrs, { types }));
   }
 
   /** As {@link create}, with operands as slots. */
@@ -127,7 +130,8 @@ export class Lowering {
 
   /** `value` as `dtype`. */
   cast(value: Value, dtype: DType, who: string): Value {
-    return value.type.dtype === dtype ? value : this.create('aten._to_copy', { self: value }, { dtype }, who).result;
+    if (value.type.dtype === dtype) return value;
+    return this.create(this.#ops.has(CAST) ? CAST : 'aten.to.dtype', { self: value }, { dtype }, who).result;
   }
 
   /** `value` broadcast to `shape`. */
@@ -168,8 +172,7 @@ export class Lowering {
 
   /** A size that depends on input shapes as a 0-d i64 tensor. */
   dimTensor(dim: SymExpr, who: string): Value {
-    const row = this.create('aten.arange.start_step', {}, { start: dim, end: dimAdd(dim, 1), step: 1, dtype: 'i64' }, who, [tensorType('i64', [1])]).result;
-    return this.reshape(row, [], who);
+    return this.create('aten.scalar_tensor.sym', {}, { s: dim }, who).result;
   }
 
   /** The ops that may stand for a target, best first. */
@@ -256,5 +259,3 @@ export class Lowering {
     if (!same) throw new QfuseError('pt2/node', `${who}: the result is ${typeText(type)}, but the file records ${typeText(recorded)}`);
   }
 }
-
-

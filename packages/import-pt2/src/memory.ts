@@ -1,5 +1,6 @@
-import type { Value } from '@qfuse/ir';
+import type { Value } from '@qfuse/plugin';
 import { quote, unsupported } from './errors.js';
+import { MAX_VIEW_DEPTH } from './limits.js';
 
 /** How a tensor that shares storage with another follows from it, and back. */
 export interface View {
@@ -11,14 +12,41 @@ export interface View {
   readonly op: string;
 }
 
+/** A write to one of several storages that may be one. */
+interface Write {
+  readonly storage: Storage;
+  readonly who: string;
+  readonly time: number;
+}
+
+/** Storages that may or may not be one and the same: torch decides by strides. */
+class Family {
+  /** Counts writes to members. */
+  time = 0;
+  /** The last write, and the last one to another member than that. */
+  last: Write | undefined;
+  before: Write | undefined;
+
+  note(storage: Storage, who: string): void {
+    if (this.last !== undefined && this.last.storage !== storage) this.before = this.last;
+    this.last = { storage, who, time: ++this.time };
+  }
+}
+
 /** Memory that one or more tensors look at. */
 class Storage {
   /** Counts writes. */
   version = 0;
-  /** Storages that may or may not be this very one: torch decides by strides. */
-  readonly relatives: Storage[] = [];
-  /** The node whose write may have changed this storage. */
-  doubt: string | undefined;
+  family: Family | undefined;
+  /** The family's time when this storage became a member. */
+  joined = 0;
+
+  /** The last write to a relative, after which nobody knows the contents. */
+  get doubt(): Write | undefined {
+    const { family } = this;
+    const write = family?.last?.storage === this ? family.before : family?.last;
+    return write !== undefined && write.time > this.joined ? write : undefined;
+  }
 }
 
 /** A tensor as torch sees it: a storage's root, or a view of another tensor. */
@@ -29,6 +57,8 @@ export class TensorRef {
   /** The contents at `version` of the storage. */
   value: Value;
   version: number;
+  /** Views between this tensor and the root. */
+  readonly depth: number;
 
   /** @internal made by {@link Memory} */
   constructor(storage: Storage, value: Value, source?: TensorRef, view?: View) {
@@ -37,6 +67,7 @@ export class TensorRef {
     this.version = storage.version;
     this.source = source;
     this.view = view;
+    this.depth = source === undefined ? 0 : source.depth + 1;
   }
 
   /** Whether anything was written to the storage. */
@@ -59,19 +90,21 @@ export class Memory {
     return new TensorRef(new Storage(), value);
   }
 
-  /** A view of `source` whose contents are now `value`. */
-  view(source: TensorRef, view: View, value: Value): TensorRef {
+  /**
+   * A view of `source` whose contents are now `value`.
+   * @throws QfuseError `pt2/unsupported-alias` for views of views without end
+   */
+  view(source: TensorRef, view: View, value: Value, who: string): TensorRef {
+    if (source.depth >= MAX_VIEW_DEPTH) throw unsupported('alias', `${who} is a view of a view, ${MAX_VIEW_DEPTH} deep`, 'clone one of the tensors in between');
     return new TensorRef(source.storage, value, source, view);
   }
 
   /** A tensor that is a view of `source` or a copy, one cannot tell. */
   perhaps(source: TensorRef, value: Value): TensorRef {
     const ref = this.fresh(value);
-    // Relatives of relatives too: a view chain with two undecided steps may be one storage.
-    for (const s of [source.storage, ...source.storage.relatives]) {
-      s.relatives.push(ref.storage);
-      ref.storage.relatives.push(s);
-    }
+    const family = (source.storage.family ??= new Family());
+    ref.storage.family = family;
+    ref.storage.joined = family.time;
     return ref;
   }
 
@@ -82,15 +115,16 @@ export class Memory {
    */
   read(ref: TensorRef, who: string): Value {
     const { storage } = ref;
-    if (storage.doubt !== undefined)
-      throw unsupported('alias', `${quote(who)} reads a tensor that ${quote(storage.doubt)} may have changed in place: whether the two share memory depends on strides`, 'clone the tensor before it is changed');
+    const { doubt } = storage;
+    if (doubt !== undefined)
+      throw unsupported('alias', `${quote(who)} reads a tensor that ${quote(doubt.who)} may have changed in place: whether the two share memory depends on strides`, 'clone the tensor before it is changed');
     const stale: TensorRef[] = [];
     let at = ref;
     while (at.version !== storage.version && at.source !== undefined) {
       stale.push(at);
       at = at.source;
     }
-    for (const r of stale.reverse()) {
+    for (const r of stale.toReversed()) {
       r.value = r.view!.replay(r.source!.value);
       r.version = storage.version;
     }
@@ -122,6 +156,6 @@ export class Memory {
       r.value = contents[i]!;
       r.version = storage.version;
     }
-    for (const s of storage.relatives) s.doubt = who;
+    storage.family?.note(storage, who);
   }
 }

@@ -1,4 +1,4 @@
-import { type Mutation, SymExpr, type Value } from '@qfuse/ir';
+import { type Mutation, SymExpr, type Value } from '@qfuse/plugin';
 import type { Pt2Archive } from './archive.js';
 import { scalarOf } from './attributes.js';
 import { programError, quote, unsupported } from './errors.js';
@@ -50,7 +50,8 @@ export function finishProgram(archive: Pt2Archive, lowering: Lowering, placehold
 function changedUnused(archive: Pt2Archive, lowering: Lowering, target: string, name: string, placeholders: readonly Placeholder[], changed: Map<Placeholder, Value>): void {
   const spec = lowering.program.inputSpecs.find((s) => (s.kind === 'buffer' || s.kind === 'parameter') && s.target === target);
   if (spec?.kind !== 'buffer' && spec?.kind !== 'parameter') throw programError(`the program changes ${quote(target)}, which is not among its ${placeholders.length} inputs`);
-  const value = lowering.declare(spec.kind, [target, spec.name], (free) => lowering.editor.addConstant(free, spec.kind, archive.tensor(target)));
+  const role: 'buffer' | 'parameter' = spec.kind;
+  const value = lowering.declare(role, [target, spec.name], (free) => lowering.editor.addConstant(free, role, archive.tensor(target)));
   changed.set({ name: spec.name, kind: spec.kind, target, value, ref: lowering.memory.fresh(value) }, lowering.read(name, WHO));
 }
 

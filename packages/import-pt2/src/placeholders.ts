@@ -1,4 +1,4 @@
-import type { Value } from '@qfuse/ir';
+import type { Value } from '@qfuse/plugin';
 import type { Pt2Archive } from './archive.js';
 import { programError, quote, unsupported } from './errors.js';
 import type { Lowering } from './lowering.js';

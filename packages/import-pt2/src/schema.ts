@@ -48,6 +48,8 @@ export type Argument =
   | { readonly kind: 'memory-format'; readonly value: number }
   | { readonly kind: 'layout'; readonly value: number }
   | { readonly kind: 'device'; readonly type: string }
+  /** The body of a higher-order operator. */
+  | { readonly kind: 'graph'; readonly graph: ProgramGraph }
   /** Kinds that qfuse has no use for: known to the schema, refused by name where they are used. */
   | { readonly kind: 'refused'; readonly what: string };
 
@@ -90,8 +92,8 @@ export interface RangeConstraint {
   readonly max?: number | undefined;
 }
 
-/** One exported program. */
-export interface Program {
+/** Calls of operators in order, and what is recorded of the values that they define. */
+export interface ProgramGraph {
   readonly inputs: readonly Argument[];
   readonly outputs: readonly Argument[];
   readonly nodes: readonly ProgramNode[];
@@ -99,6 +101,10 @@ export interface Program {
   readonly symIntValues: ReadonlyMap<string, Sym<number>>;
   readonly symFloatValues: ReadonlyMap<string, Sym<number>>;
   readonly symBoolValues: ReadonlyMap<string, Sym<boolean>>;
+}
+
+/** One exported program. */
+export interface Program extends ProgramGraph {
   readonly inputSpecs: readonly InputSpec[];
   readonly outputSpecs: readonly OutputSpec[];
   readonly rangeConstraints: ReadonlyMap<string, RangeConstraint>;

@@ -1,4 +1,4 @@
-import { dimAdd, dimCeilDiv, dimFloorDiv, dimMax, dimMod, dimMul, dimSub, symbol } from '@qfuse/ir';
+import { dimAdd, dimCeilDiv, dimFloorDiv, dimMax, dimMod, dimMul, dimSub, symbol } from '@qfuse/plugin';
 import { describe, expect, it } from 'vitest';
 import { isUnbacked, SymReader } from './sym-dims.js';
 import { parseSym } from './sym-parse.js';

@@ -1,4 +1,4 @@
-import { type Dim, dimAdd, dimCeilDiv, dimFloorDiv, dimMax, dimMin, dimMod, dimMul, dimSub, isSymbolName, symbol } from '@qfuse/ir';
+import { type Dim, dimAdd, dimCeilDiv, dimFloorDiv, dimMax, dimMin, dimMod, dimMul, dimSub, isSymbolName, symbol } from '@qfuse/plugin';
 import { programError, quote } from './errors.js';
 import { parseSym, type SymTree } from './sym-parse.js';
 

@@ -1,4 +1,4 @@
-import { type Dim, dimMul, dimSymbols, dimText, type ShapeEnv, SymExpr, type TensorType, tensorType } from '@qfuse/ir';
+import { type Dim, dimMul, dimSymbols, dimText, type ShapeEnv, SymExpr, type TensorType, tensorType } from '@qfuse/plugin';
 import { dtypeOf } from './dtypes.js';
 import { programError, quote, unsupported } from './errors.js';
 import type { Program, Sym, SymArgument, TensorMeta } from './schema.js';
@@ -101,12 +101,7 @@ export class Symbols {
   /** The relation that a symbolic condition states, if it is one between backed sizes. */
   conditionOf(name: string): Relation | undefined {
     const value = this.#program.symBoolValues.get(name);
-    return value === undefined || typeof value === 'boolean' ? undefined : this.relation(value.expr);
-  }
-
-  /** Reads a relation; undefined when it is not one between sizes. */
-  relation(text: string): Relation | undefined {
-    return this.#reader.relation(text);
+    return value === undefined || typeof value === 'boolean' ? undefined : this.#reader.relation(value.expr);
   }
 
   /**

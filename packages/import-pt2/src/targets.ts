@@ -46,7 +46,6 @@ const synonyms: Readonly<Record<string, string>> = {
   clip: 'clamp',
   concat: 'cat',
   concatenate: 'cat',
-  swapaxes: 'transpose',
   swapdims: 'transpose',
   moveaxis: 'movedim',
   arccos: 'acos',

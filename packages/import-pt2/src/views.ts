@@ -1,4 +1,4 @@
-import { type Dim, dimAdd, dimMod, type Node, type TensorType, type Value } from '@qfuse/ir';
+import { type Dim, dimAdd, dimMod, type Node, type TensorType, type Value } from '@qfuse/plugin';
 import type { Lowering } from './lowering.js';
 import type { View } from './memory.js';
 

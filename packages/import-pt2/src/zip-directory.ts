@@ -1,4 +1,4 @@
-import type { ByteSource } from '@qfuse/ir';
+import type { ByteSource } from '@qfuse/plugin';
 import { archiveError, quote } from './errors.js';
 import { INFLATED_ALLOWANCE, MAX_DIRECTORY_BYTES, MAX_ENTRIES, MAX_INFLATE_RATIO, MAX_NAME_BYTES } from './limits.js';
 

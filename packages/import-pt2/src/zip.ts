@@ -1,4 +1,4 @@
-import { type ByteSource, QfuseError } from '@qfuse/ir';
+import { type ByteSource, QfuseError } from '@qfuse/plugin';
 import { Inflate } from 'fflate';
 import { crc32 } from './crc32.js';
 import { archiveError, quote } from './errors.js';

@@ -105,7 +105,7 @@ export interface ArchiveInit {
   readonly constants?: Record<string, Stored>;
   readonly files?: Record<string, Uint8Array>;
   /** Replaces files by name (undefined removes one) before the zip is made. */
-  readonly change?: Record<string, string | undefined>;
+  readonly change?: Record<string, string | Uint8Array | undefined>;
   readonly deflate?: boolean;
 }
 

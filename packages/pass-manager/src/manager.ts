@@ -1,5 +1,5 @@
 import { Editor, describeOrigin, type Graph, madeOrigin, type Node, QfuseError, verifyGraph } from '@qfuse/ir';
-import { applyRules, type DriverOptions, type RewriteReport, type Rule } from '@qfuse/rewrite';
+import { type Application, applyRules, type DriverOptions, type Match, type RewriteReport, type Rule } from '@qfuse/rewrite';
 import { type Diagnostic, renderDiagnostic } from './diagnostics.js';
 import { type CompilerEmitter, createEmitter } from './events.js';
 import type { Pass, PassContext, PassOutcome } from './pass.js';
@@ -21,8 +21,10 @@ export interface RuleRecord {
   /** Why it refused; empty when it was applied. */
   readonly why: string;
   readonly depth: number;
-  /** The node it was tried at, for as long as the graph lives. */
+  /** The node it was tried at (or the one it made), for as long as the graph lives. */
   readonly node: Node | undefined;
+  /** The node at which the match failed. */
+  readonly failedAt: Node | undefined;
 }
 
 /** Options of {@link runPlan}. */
@@ -36,6 +38,8 @@ export interface RunPlanOptions {
   readonly signal?: AbortSignal | undefined;
   /** Keep what rules did and refused, for explanations. Default false: it costs a little per near miss. */
   readonly recordRules?: boolean | undefined;
+  /** Sees both sides of each rewrite; for verification. Reads only. */
+  readonly watch?: { readonly onMatch: (match: Match) => void; readonly onApply: (application: Application) => void } | undefined;
 }
 
 /** One pass that ran. */
@@ -170,20 +174,22 @@ class PipelineRun {
     return applyRules(edit, rules, {
       ...driver,
       signal: this.#signal,
-      onApply: !wantsApply
+      onMatch: this.#options.watch?.onMatch,
+      onApply: !wantsApply && this.#options.watch === undefined
         ? undefined
         : ({ rule, results }) => {
+            this.#options.watch?.onApply({ rule, results });
             const node = results[0]?.producer;
             const at = node === undefined ? '' : describeOrigin(node.origin);
             this.#events.emit('rule:apply', { parent, rule: rule.name, at });
-            if (keep) this.#rules.push({ pass: pass.name, rule: rule.name, at, applied: true, why: '', depth: 0, node });
+            if (keep) this.#rules.push({ pass: pass.name, rule: rule.name, at, applied: true, why: '', depth: 0, node, failedAt: undefined });
           },
       onRefuse: !wantsRefuse
         ? undefined
-        : ({ rule, node, why, depth }) => {
+        : ({ rule, node, why, depth, at: failedAt }) => {
             const at = describeOrigin(node.origin);
             this.#events.emit('rule:refuse', { parent, rule: rule.name, at, why, depth });
-            if (keep) this.#rules.push({ pass: pass.name, rule: rule.name, at, applied: false, why, depth, node });
+            if (keep) this.#rules.push({ pass: pass.name, rule: rule.name, at, applied: false, why, depth, node, failedAt });
           },
     });
   }

@@ -7,6 +7,14 @@ import type { Property } from './property.js';
 /** The version of the plugin contract of this host. */
 export const pluginApi = 1;
 
+/** What an importer gets besides the file. */
+export interface ImportContext {
+  /** The ops of the registry by name: those of qfuse and those that plugins bring. */
+  readonly ops: ReadonlyMap<string, AnyOp>;
+  /** Takes remarks and warnings about the file. */
+  readonly report: (diagnostic: Diagnostic) => void;
+}
+
 /** Reads a model file into a graph. */
 export interface Importer {
   readonly name: string;
@@ -15,7 +23,7 @@ export interface Importer {
   /** Whether the first bytes (up to 1024) look like this format. */
   readonly sniff: (head: Uint8Array) => boolean;
   /** Reads the program. @throws QfuseError for a file that is damaged or not supported */
-  readonly load: (source: ByteSource, report: (d: Diagnostic) => void) => Graph | Promise<Graph>;
+  readonly load: (source: ByteSource, context: ImportContext) => Graph | Promise<Graph>;
 }
 
 /**

@@ -1,1 +1,12 @@
-export {};
+import type { Plugin } from '@qfuse/plugin';
+import canonicalize from '@qfuse/pass-canonicalize';
+import cse from '@qfuse/pass-cse';
+import dce from '@qfuse/pass-dce';
+import foldConstants from '@qfuse/pass-fold-constants';
+import foldQdq from '@qfuse/pass-fold-qdq';
+import fuseLinearQcsnw from '@qfuse/pass-fuse-linear-qcsnw';
+
+/** The default pipeline for WebGPU: brings programs to one form, fuses what is quantized, removes what is dead. */
+export const presetWebGPU = (): readonly Plugin[] => [canonicalize(), foldConstants(), cse(), fuseLinearQcsnw(), foldQdq(), dce()];
+
+export default presetWebGPU;

@@ -22,12 +22,22 @@ export interface Application {
   readonly results: readonly Value[];
 }
 
+/** A match that is about to be rewritten: the graph is still as it was. */
+export interface Match {
+  readonly rule: Rule;
+  readonly root: Node;
+  /** The nodes of the match, the root first. */
+  readonly inner: readonly Node[];
+}
+
 /** Options of {@link applyRules}. */
 export interface DriverOptions {
   /** Which end of the graph is looked at first; fusions want `readers-first`, the default, folding `producers-first`. */
   readonly order?: 'readers-first' | 'producers-first';
   /** Shuffles the worklist, to show that a rule set does not depend on the order. */
   readonly seed?: number;
+  /** Called before a rule is applied. */
+  readonly onMatch?: ((match: Match) => void) | undefined;
   /** Called for each applied rule. */
   readonly onApply?: ((application: Application) => void) | undefined;
   /** Called for each refusal of a rule that matched at least its root; costs nothing when absent. */
@@ -168,6 +178,7 @@ class Driver {
 
   #apply(rule: Rule, root: Node, inner: readonly number[], captures: object, context: object, exposure: { names: string[]; readers: Node[] }): void {
     const { ids } = this.#graph;
+    this.#options.onMatch?.({ rule, root, inner: inner.map((n) => this.#graph.node(n as NodeId)) });
     const generation = 1 + Math.min(...inner.map((n) => this.#made.get(n)?.generation ?? 0));
     const firstNew = ids.nodeLimit;
     const dropped = new Set<number>();

@@ -1,4 +1,4 @@
-export { applyRules, type Application, type DriverOptions, type Refusal, type RewriteReport } from './driver.js';
+export { applyRules, type Application, type DriverOptions, type Match, type Refusal, type RewriteReport } from './driver.js';
 export { type Capture, compilePattern, type CompiledPattern, matchAt, MatchState, type NearMiss } from './match.js';
 export {
   absent,

@@ -1,1 +1,3 @@
 export { Linear } from './linear.js';
+export * from './view-scatter.js';
+export * from './scalar-tensor-sym.js';

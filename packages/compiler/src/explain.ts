@@ -1,0 +1,48 @@
+import { describeOrigin, type Graph, type Node } from '@qfuse/ir';
+import type { PipelineReport, RuleRecord } from '@qfuse/pass-manager';
+
+/** Why one quantize, dequantize or choose_qparams node is still in the graph. */
+export interface Stay {
+  readonly op: string;
+  readonly at: string;
+  /** What reads it, by op name. */
+  readonly readers: readonly string[];
+  /** The rule that came nearest to taking it, and why it refused. */
+  readonly rule: string | undefined;
+  readonly why: string;
+}
+
+/** A rule looks at most this many nodes above a q/dq node: its operation, views between them, a clamp, a quantize. */
+const REACH = 8;
+
+/** For each `quant.*` node that a pipeline left: why it stays. Needs a report with recorded rules. */
+export function explainStays(graph: Graph, report: PipelineReport): readonly Stay[] {
+  const refused = new Map<Node, RuleRecord[]>();
+  for (const r of report.rules) if (!r.applied && r.node !== undefined) refused.set(r.node, [...(refused.get(r.node) ?? []), r]);
+  const out: Stay[] = [];
+  for (const node of graph.nodes()) {
+    if (!node.op.name.startsWith('quant.')) continue;
+    const readers = node.results.flatMap((r) => r.readers()).map((r) => ('op' in r ? r.op.name : 'the graph return'));
+    const best = nearestRefusal(node, refused);
+    const why = best?.why ?? `no rule of the pipeline takes ${node.op.name} into ${[...new Set(readers)].join(', ') || 'nothing'}`;
+    out.push({ op: node.op.name, at: describeOrigin(node.origin), readers, rule: best?.rule, why });
+  }
+  return out;
+}
+
+function nearestRefusal(node: Node, refused: ReadonlyMap<Node, readonly RuleRecord[]>): RuleRecord | undefined {
+  let level = new Set<Node>([node]);
+  const seen = new Set<Node>(level);
+  let best: RuleRecord | undefined;
+  for (let distance = 0; distance <= REACH && level.size > 0; distance++) {
+    const next = new Set<Node>();
+    for (const n of level) {
+      for (const r of refused.get(n) ?? []) if (best === undefined || r.depth > best.depth) best = r;
+      for (const result of n.results) for (const reader of result.readers()) if ('op' in reader && !seen.has(reader)) next.add(reader), seen.add(reader);
+    }
+    // The first operation that any rule looked at decides; what lies behind it is another story.
+    if (best !== undefined) return best;
+    level = next;
+  }
+  return best;
+}

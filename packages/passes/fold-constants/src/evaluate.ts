@@ -1,0 +1,58 @@
+import { type AnyOp, Editor, Graph, type HostTensor, isStatic, type Node, nodeAttrs, QfuseError, SymExpr, tensorFrom, tensorType, type Value } from '@qfuse/plugin';
+import { isDefinition, type OpDefinition } from '@qfuse/ops';
+
+/** Whether a node can be computed now: pure, constant operands with data, static shapes and attributes, and an op with a meaning. */
+export function foldable(node: Node): boolean {
+  if (!node.op.pure || !isDefinition(node.op)) return false;
+  if (!node.operands.every((v) => v === undefined || v.constant?.resolved === true)) return false;
+  return node.results.every((r) => isStatic(r.type.shape)) && Object.values(nodeAttrs(node)).every(isConcrete);
+}
+
+const isConcrete = (v: unknown): boolean => !(v instanceof SymExpr) && !(Array.isArray(v) && v.some((d) => d instanceof SymExpr));
+
+/** Computes a node that is {@link foldable}. @throws QfuseError when the op refuses the values */
+export function evaluateNode(node: Node): readonly HostTensor[] {
+  return evaluate(
+    node,
+    node.operands.map((v) => (v === undefined ? undefined : tensorFrom(v.constant!))),
+  );
+}
+
+function evaluate(node: Node, slots: readonly (HostTensor | undefined)[]): readonly HostTensor[] {
+  const op = node.op as OpDefinition;
+  const attrs = nodeAttrs(node);
+  if (op.reference !== undefined) {
+    const fail = (why: string): never => {
+      throw new QfuseError('fold-constants/value', `${op.name}: ${why}`);
+    };
+    const results = node.results.map((r) => ({ dtype: r.type.dtype, shape: r.type.shape as readonly number[] }));
+    return op.reference({ operands: byName(op, slots) as never, attrs: attrs as never, results, fail });
+  }
+  // The body of a composite op is a small graph of its own, computed node by node.
+  const graph = new Graph(op.name);
+  const edit = new Editor(graph);
+  const inputs = slots.map((s, i): Value | undefined => (s === undefined ? undefined : edit.addInput(`x${i}`, tensorType(s.dtype, s.shape))));
+  const outputs = op.decompose!({ operands: byName(op, inputs) as never, attrs: attrs as never, env: graph.env, builder: edit, results: node.results.map((r) => r.type) });
+  const values = new Map<Value, HostTensor>();
+  inputs.forEach((v, i) => v !== undefined && values.set(v, slots[i]!));
+  for (const { value, constant } of graph.constants) values.set(value, tensorFrom(constant));
+  for (const inner of graph.nodes()) {
+    if (!isDefinition(inner.op)) throw new QfuseError('fold-constants/op', `${inner.op.name} has no meaning of its own`);
+    const out = evaluate(
+      inner,
+      inner.operands.map((v) => (v === undefined ? undefined : values.get(v)!)),
+    );
+    inner.results.forEach((r, i) => values.set(r, out[i]!));
+  }
+  return outputs.map((v) => values.get(v)!);
+}
+
+function byName<T>(op: AnyOp, slots: readonly (T | undefined)[]): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  const after = op.variadic < 0 ? 0 : op.operandNames.length - op.variadic - 1;
+  op.operandNames.forEach((name, i) => {
+    if (i === op.variadic) out[name] = slots.slice(i, slots.length - after);
+    else out[name] = slots[op.variadic >= 0 && i > op.variadic ? slots.length - (op.operandNames.length - i) : i];
+  });
+  return out;
+}
