@@ -58,7 +58,7 @@ export const driver = {
  */
 function tarMember(archive, wanted) {
   const block = 512;
-  for (let at = 0; at + block <= archive.length && archive[at] !== 0; ) {
+  for (let at = 0; at + block <= archive.length && archive[at] !== 0;) {
     const name = archive.toString('utf8', at, at + 100).replace(/\0.*$/s, '');
     const size = Number.parseInt(archive.toString('latin1', at + 124, at + 136), 8);
     if (name === wanted) return archive.subarray(at + block, at + block + size);

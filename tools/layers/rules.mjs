@@ -31,7 +31,7 @@ const allowed = /** @type {Record<Layer, readonly Layer[]>} */ ({
 });
 
 /** Packages that may use Node: they read files or find a device. Everything else runs in a browser as it is. */
-const nodePackages = /^packages\/(import-[^/]+|device-node|cli|testing|create-[^/]+)$/;
+const nodePackages = /^packages\/(import-[^/]+|device-node|swiftshader-[^/]+|cli|testing|create-[^/]+)$/;
 
 /**
  * @param {string} root a package's folder, relative to the workspace root
@@ -44,7 +44,13 @@ export function layerOf(root) {
   if (core.includes(folder)) return 'core';
   if (folder === 'plugin') return 'author';
   if (folder.startsWith('import-') || folder === 'quantizer' || folder === 'backend-webgpu') return 'plugin';
-  if (folder.startsWith('preset-') || folder.startsWith('create-') || ['compiler', 'device-node', 'cli'].includes(folder)) return 'app';
+  if (
+    folder.startsWith('preset-') ||
+    folder.startsWith('create-') ||
+    folder.startsWith('swiftshader-') ||
+    ['compiler', 'device-node', 'cli'].includes(folder)
+  )
+    return 'app';
   return folder === 'testing' ? 'test' : undefined;
 }
 
@@ -60,7 +66,7 @@ export function checkLayers(packages, edges) {
   const findings = packages
     .filter((pkg) => !layerOf(pkg.root))
     .map((pkg) => `${pkg.root}: belongs to no layer; name it in tools/layers/rules.mjs`);
-  for (const { source, target } of edges) {
+  for (const { source, target } of [...edges, ...packages.flatMap((pkg) => importedEdges(pkg, byName))]) {
     const from = byName.get(source);
     const to = byName.get(target);
     if (from && to && from !== to) findings.push(...checkEdge(from, to));
@@ -72,6 +78,18 @@ export function checkLayers(packages, edges) {
     for (const file of pkg.files) findings.push(...checkFile(pkg, file, byName, portable));
   }
   return [...new Set(findings)].sort();
+}
+
+/**
+ * What the sources import, whether or not the project graph says so too.
+ *
+ * @param {Package} pkg
+ * @param {ReadonlyMap<string, Package>} byName
+ * @returns {Edge[]}
+ */
+function importedEdges(pkg, byName) {
+  const names = new Set(pkg.files.flatMap(({ imports }) => imports.map(({ specifier }) => splitSpecifier(specifier)[0])));
+  return [...names].filter((name) => byName.has(name)).map((target) => ({ source: pkg.name, target }));
 }
 
 /**

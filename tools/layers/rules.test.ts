@@ -24,16 +24,11 @@ const uses = (...names: string[]) => ({
 });
 const tests = (...names: string[]) => ({ devDependencies: uses(...names).dependencies });
 
-/** The project graph that nx would make of these packages. */
+/** The project graph that nx makes of what the packages declare. */
 function edgesOf(packages: readonly Package[]): Edge[] {
   return packages.flatMap((from) => {
     const declared = Object.keys({ ...from.manifest.dependencies, ...from.manifest.devDependencies });
-    const imported = from.files.flatMap((file) =>
-      file.imports.map(({ specifier }) => packages.find(({ name }) => specifier === name || specifier.startsWith(`${name}/`))?.name ?? ''),
-    );
-    return [...new Set([...declared, ...imported])]
-      .filter((name) => name && name !== from.name)
-      .map((target) => ({ source: from.name, target }));
+    return declared.map((target) => ({ source: from.name, target }));
   });
 }
 

@@ -234,6 +234,13 @@ describe('a program', () => {
     expect(() => run([dropout(true)], ['d'])).toThrow(expect.objectContaining({ code: 'pt2/unsupported-training' }));
   });
 
+  it('that updates running statistics is refused', () => {
+    const norm = (running_mean: Doc, training: boolean): Step => op('batch_norm.default', { input: 'x', running_mean, training: { as_bool: training } }, 'n', f34);
+    expect(run([norm('x', false)], ['n']).length).toBe(2);
+    expect(run([norm({ as_none: true }, true)], ['n']).length).toBe(2);
+    expect(() => run([norm('x', true)], ['n'])).toThrow(/updates its running statistics/);
+  });
+
   it('whose shapes depend on data is refused', () => {
     expect(() => run([op('relu.default', { self: 'x' }, 'r', meta(7, ["Symbol('u0', integer=True)"]))], ['r'])).toThrow(expect.objectContaining({ code: 'pt2/unsupported-dynamic', message: expect.stringContaining('"r" of aten.relu.default') as unknown }));
     const item: Step = [{ ...node('aten.item.default', { self: 'x' }, [{ as_sym_int: { as_name: 'u' } }]), name: 'u' }];

@@ -56,5 +56,6 @@ export const toyOps = opTable([
   toy('aten.cat', { tensors: tensorList() }, { dim: attr.optional(attr.int(), 0) }, ({ operands: { tensors } }) => [tensorType(tensors[0]!.dtype, tensors[0]!.shape.with(0, tensors.reduce((n, t) => n + numeric(t!.shape[0], 0), 0)))]),
   toy('aten.index.Tensor', { self: tensor(), indices: tensorList() }, {}, ({ operands: { self } }) => [self]),
   toy('aten.layer_norm', { input: tensor(), weight: optionalTensor(), bias: optionalTensor() }, { normalized_shape: attr.dims(), eps: attr.optional(attr.float(), 1e-5) }, ({ operands: { input } }) => [input]),
+  toy('aten.batch_norm', { input: tensor(), running_mean: optionalTensor() }, { training: attr.bool() }, ({ operands: { input } }) => [input]),
   toy('aten.masked_fill.Scalar', { self: tensor(), mask: tensor('bool') }, { value: attr.scalar() }, ({ operands: { self } }) => [self]),
 ]);

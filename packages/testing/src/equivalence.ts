@@ -1,0 +1,90 @@
+import { type Dim, dtypeInfo, evaluateDim, type Graph, type HostTensor, isFloat, QfuseError } from '@qfuse/ir';
+import { Evaluator, runGraph } from '@qfuse/interp';
+import type { Numerics } from '@qfuse/rewrite';
+import { Random, randomTensor } from './random.js';
+
+/** How many sets of sizes and inputs are tried. */
+const ROUNDS = 3;
+
+/** Unit roundoff of the float dtypes: half the distance from 1 to the next number. */
+const roundoff: Readonly<Record<string, number>> = { f64: 2 ** -53, f32: 2 ** -24, f16: 2 ** -11, bf16: 2 ** -8 };
+
+/**
+ * The difference that a rule's numerics allow for a result: nothing for `exact`; 2^12 roundings of the largest
+ * result for `reassociates` (sums of some thousand terms in another order); that share of the largest result for
+ * `relative`.
+ */
+export function allowedError(numerics: Numerics, expected: HostTensor): number {
+  if (numerics === 'exact' || !isFloat(expected.dtype)) return 0;
+  let largest = 0;
+  for (const x of expected.data) if (Number.isFinite(Number(x))) largest = Math.max(largest, Math.abs(Number(x)));
+  const unit = roundoff[expected.dtype]!;
+  return largest * (numerics === 'reassociates' ? 4096 * unit : Math.max(numerics.relative, 2 * unit));
+}
+
+/** What differs between two tensors beyond `allowed`, or undefined. NaN equals NaN. */
+export function difference(actual: HostTensor, expected: HostTensor, allowed: number): string | undefined {
+  if (actual.dtype !== expected.dtype || actual.shape.join() !== expected.shape.join())
+    return `the result is ${actual.dtype}[${actual.shape.join(', ')}], expected ${expected.dtype}[${expected.shape.join(', ')}]`;
+  for (let i = 0; i < expected.data.length; i++) {
+    const a = actual.data[i]!;
+    const b = expected.data[i]!;
+    if (Object.is(a, b) || (Number(a) === Number(b) && allowed > 0)) continue;
+    if (a === b && dtypeInfo(expected.dtype).kind !== 'float') continue;
+    const error = Math.abs(Number(a) - Number(b));
+    if (!(error <= allowed) || (allowed === 0 && a !== b)) return `element ${i} is ${String(a)}, expected ${String(b)} (allowed difference ${allowed})`;
+  }
+  return undefined;
+}
+
+/** A value for every symbol of a graph that its facts allow. */
+export function randomBindings(graph: Graph, random: Random): Map<string, number> {
+  return new Map(
+    graph.env.symbols().map((name) => {
+      const { min, max, divisor } = graph.env.fact(name);
+      const low = Math.ceil(Math.max(min, 1) / divisor);
+      const high = Math.max(low, Math.min(Math.floor(max / divisor), low + 5));
+      return [name, divisor * random.int(low, high)] as const;
+    }),
+  );
+}
+
+/**
+ * Runs two graphs with the same inputs on random data and throws where they differ by more than `numerics` allows.
+ * @throws Error naming seed, output and element
+ */
+export function expectEquivalent(before: Graph, after: Graph, numerics: Numerics, seed = 1): void {
+  const evaluator = new Evaluator();
+  for (let round = 0; round < ROUNDS; round++) {
+    const random = new Random(seed * 1000 + round);
+    const bindings = randomBindings(before, random);
+    const inputs = before.inputs.map((v) =>
+      randomTensor(
+        random,
+        v.type.dtype,
+        v.type.shape.map((d: Dim) => evaluateDim(d, bindings)),
+      ),
+    );
+    const expected = attempt(() => runGraph(before, inputs, evaluator));
+    // Data that the graph itself refuses (an index out of range) show nothing about the rewrite.
+    if (expected === undefined) continue;
+    const actual = runGraph(after, inputs, evaluator);
+    const pairs = [
+      ...expected.outputs.map((e, i) => [`output ${i}`, e, actual.outputs[i]!] as const),
+      ...[...expected.mutated].map(([name, e]) => [`buffer "${name}"`, e, actual.mutated.get(name)!] as const),
+    ];
+    for (const [what, e, a] of pairs) {
+      const problem = difference(a, e, allowedError(numerics, e));
+      if (problem !== undefined) throw new Error(`seed ${seed}, round ${round}, ${what}: ${problem}`);
+    }
+  }
+}
+
+function attempt<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof QfuseError && error.code === 'interp/value') return undefined;
+    throw error;
+  }
+}
