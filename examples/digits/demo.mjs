@@ -5,7 +5,6 @@ import { parseArgs } from 'node:util';
 import { compileProgram } from '@qfuse/backend-webgpu';
 import { compileGraph, createCompilerRegistry, histogram, loadModel, readTensors } from '@qfuse/compiler';
 import { requestDevice } from '@qfuse/device-node';
-import { pt2 } from '@qfuse/import-pt2';
 import { presetWebGPU } from '@qfuse/preset-webgpu';
 import { accuracyOf, constantBytes, drawDigits, median, sideBySide } from './show.mjs';
 
@@ -16,7 +15,7 @@ const models = JSON.parse(readFileSync(new URL('cases.json', fixtures), 'utf8'))
 const { device, info, destroy } = await requestDevice({ adapter: options.adapter });
 console.log(`WebGPU adapter: ${info.name}\n`);
 
-const registry = createCompilerRegistry([pt2(), presetWebGPU()]);
+const registry = createCompilerRegistry(presetWebGPU());
 let wrong = 0;
 for (const { name, recipe, accuracy } of models) {
   const { graph } = await loadModel(readFileSync(new URL(`${name}.pt2`, fixtures)), registry, `${name}.pt2`);

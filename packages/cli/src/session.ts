@@ -2,11 +2,10 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compileGraph, type Compiled, type CompileOptions, createCompilerRegistry, loadModel, type Model } from '@qfuse/compiler';
-import { pt2 } from '@qfuse/import-pt2';
 import { QfuseError } from '@qfuse/ir';
 import type { Config, PluginInput, Registry } from '@qfuse/pass-manager';
 import { presetWebGPU } from '@qfuse/preset-webgpu';
-import { fileSource } from './files.js';
+import { fileSource } from '@qfuse/compiler/node';
 
 /** Options that every command which handles models has. */
 export interface ModelOptions {
@@ -16,8 +15,8 @@ export interface ModelOptions {
 
 const configNames = ['qfuse.config.ts', 'qfuse.config.mts', 'qfuse.config.js', 'qfuse.config.mjs'];
 
-/** The default plugins: the importers and the pipeline for WebGPU. */
-export const defaultPlugins = (): PluginInput => [pt2(), presetWebGPU()];
+/** The default plugins: the pipeline for WebGPU. */
+export const defaultPlugins = (): PluginInput => presetWebGPU();
 
 /**
  * The registry of the configuration file, or of the default plugins when there is none.
@@ -30,7 +29,7 @@ export async function loadRegistry(options: ModelOptions): Promise<Registry> {
   const config = await importConfig(resolve(named));
   if (typeof config !== 'object' || config === null || !('plugins' in config))
     throw new QfuseError('config/format', `${named}: its default export has no "plugins"`, { help: 'export default defineConfig({ plugins: [presetWebGPU(), …] })' });
-  return createCompilerRegistry([pt2(), config.plugins]);
+  return createCompilerRegistry(config.plugins);
 }
 
 async function importConfig(path: string): Promise<Config> {

@@ -1,4 +1,5 @@
 import type { Graph } from '@qfuse/ir';
+import { pt2 } from '@qfuse/import-pt2';
 import { allOps } from '@qfuse/ops';
 import { type CompilerEmitter, createPlan, createRegistry, definePlugin, parsePipeline, pipelineText, type PipelineReport, type Plan, type Plugin, type PluginInput, type Registry, runPlan, type RunPlanOptions } from '@qfuse/pass-manager';
 import type { ProgramInfo } from './program-file.js';
@@ -6,8 +7,8 @@ import type { ProgramInfo } from './program-file.js';
 /** The ops of `@qfuse/ops` as a plugin; every registry of this package has them. */
 export const coreOps: Plugin = definePlugin({ name: '@qfuse/ops', version: '0.1.0', api: 1, ops: allOps });
 
-/** The registry of the core ops and `plugins`. @throws QfuseError `registry/…` */
-export const createCompilerRegistry = (plugins: PluginInput): Registry => createRegistry([coreOps, plugins]);
+/** The registry of the core ops, the importers and `plugins`. @throws QfuseError `registry/…` */
+export const createCompilerRegistry = (plugins: PluginInput): Registry => createRegistry([coreOps, pt2(), plugins]);
 
 /** Options of {@link compileGraph}. */
 export interface CompileOptions extends Pick<RunPlanOptions, 'verify' | 'target' | 'signal' | 'recordRules' | 'watch'> {

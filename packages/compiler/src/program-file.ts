@@ -1,4 +1,4 @@
-import { type AnyOp, byteLength, type ByteSource, Constant, contentKey, type Graph, numel, parseGraph, printGraph, QfuseError, type TensorType, typeText } from '@qfuse/ir';
+import { type AnyOp, byteLength, type ByteSource, Constant, constantText, contentKey, type Graph, numel, parseGraph, printGraph, QfuseError, type TensorType, typeText } from '@qfuse/ir';
 import { readSafetensorsHeader, type SafetensorsItem, writeSafetensors } from './safetensors.js';
 
 /** Version of the `.qfuse` file format. */
@@ -29,7 +29,8 @@ export interface ProgramFile {
 export function writeProgram(graph: Graph, info: ProgramInfo): Generator<Uint8Array> {
   const items = new Map<string, SafetensorsItem>();
   for (const { constant } of graph.constants) {
-    if (items.has(constant.key)) continue;
+    // Small constants stand in the text.
+    if (items.has(constant.key) || !constantText(constant).startsWith('#')) continue;
     const { dtype, shape } = constant.type;
     const packed = dtype === 'i4' || dtype === 'u4';
     items.set(constant.key, { name: constant.key, dtype: packed ? 'u8' : dtype, shape: packed ? [constant.byteLength] : (shape as readonly number[]), length: constant.byteLength, bytes: () => constant.bytes() });
@@ -61,7 +62,8 @@ export function readProgram(source: ByteSource, ops: (name: string) => AnyOp | u
     const entry = entries.get(key);
     if (entry === undefined) throw new QfuseError('qfuse-file/missing-constant', `the data of constant #${key} (${typeText(type)}) are not in the file`);
     const length = byteLength(type.dtype, numel(type) as number);
-    if (entry.length !== length) throw new QfuseError('qfuse-file/damaged', `constant #${key} has ${entry.length} bytes, expected ${length} for ${typeText(type)}`);
+    const stored = type.dtype === 'i4' || type.dtype === 'u4' ? 'u8' : type.dtype;
+    if (entry.length !== length || entry.dtype !== stored) throw new QfuseError('qfuse-file/damaged', `constant #${key} has ${entry.length} bytes of ${entry.dtypeName}, expected ${length} for ${typeText(type)}`);
     let checked = false;
     return Constant.lazy(
       type,

@@ -96,15 +96,15 @@ async function load(folder: string): Promise<Dawn> {
   return { folder, create: (flags) => module.create([...flags]), globals: module.globals };
 }
 
-/** Says what the loader of the operating system leaves to guess. */
-function loadFailure(cause: unknown): QfuseError {
+/** Turns what the loader of the operating system says into what to do about it. */
+export function loadFailure(cause: unknown, platform: string = platformName()): QfuseError {
   const message = messageOf(cause);
   const glibc = /version [`']?(GLIBC(?:XX)?_[\d.]+)'? not found/.exec(message)?.[1];
   let help = 'Run "qfuse doctor" to see what is missing.';
   if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_DLOPEN_DISABLED')
     help = 'Node was started without the permission to load native addons; add --allow-addons.';
   else if (glibc) help = `The system is too old: it lacks ${glibc}. Debian 12, Ubuntu 22.04 or newer have it.`;
-  else if (process.platform === 'linux' && platformName().endsWith('-musl'))
+  else if (platform.endsWith('-musl'))
     help = 'WebGPU in Node is built for glibc; this system (Alpine?) has musl. Use an image with glibc, e.g. Debian.';
   else if (/libstdc\+\+|libgcc_s/.test(message)) help = 'Install the C++ runtime: the packages libstdc++6 and libgcc-s1.';
   return new QfuseError('device-node/dawn-failed', `WebGPU (Dawn) could not be loaded: ${message}`, { help, cause });

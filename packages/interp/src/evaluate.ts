@@ -1,14 +1,11 @@
 import {
   type AnyOp,
   type AttrRecord,
-  type AttrValue,
   type Dim,
   Editor,
-  evaluateDim,
   Graph,
   type HostTensor,
   QfuseError,
-  SymExpr,
   type TensorType,
   tensorType,
   type Value,
@@ -17,18 +14,6 @@ import { isDefinition, type OpDefinition } from '@qfuse/ops';
 import { runGraph } from './run.js';
 
 type Slots = readonly (HostTensor | undefined)[];
-
-/** Attributes with symbolic dims replaced by their numbers. */
-export function concreteAttrs(attrs: AttrRecord, bindings: ReadonlyMap<string, number>): AttrRecord {
-  const out: Record<string, AttrValue> = {};
-  for (const name in attrs) {
-    const v = attrs[name];
-    if (v instanceof SymExpr) out[name] = evaluateDim(v, bindings);
-    else if (Array.isArray(v)) out[name] = v.map((d) => (d instanceof SymExpr ? evaluateDim(d, bindings) : d)) as AttrValue;
-    else out[name] = v;
-  }
-  return out;
-}
 
 /** Operand slots in order grouped by operand name; a variadic operand is a list. */
 function byName<T>(op: AnyOp, slots: readonly (T | undefined)[]): Record<string, unknown> {

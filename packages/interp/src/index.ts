@@ -1,2 +1,3 @@
-export { concreteAttrs, decomposition, Evaluator } from './evaluate.js';
-export { bindSymbols, concreteType, runGraph, type RunResult } from './run.js';
+export { decomposition, Evaluator } from './evaluate.js';
+export { runGraph, type RunResult } from './run.js';
+export { bindSymbols, concreteAttrs, concreteType } from '@qfuse/ir';

@@ -1,5 +1,5 @@
-import { describeOrigin, type Dim, evaluateDim, type Graph, type HostTensor, nodeAttrs, QfuseError, SymExpr, tensorFrom, type TensorType, tensorType, typeText, type Value } from '@qfuse/ir';
-import { concreteAttrs, Evaluator } from './evaluate.js';
+import { bindSymbols, concreteAttrs, concreteType, describeOrigin, type Graph, type HostTensor, nodeAttrs, QfuseError, tensorFrom, type Value } from '@qfuse/ir';
+import { Evaluator } from './evaluate.js';
 
 /** What a run returns. */
 export interface RunResult {
@@ -8,51 +8,6 @@ export interface RunResult {
   /** New contents of mutated buffers and inputs, by name. */
   readonly mutated: ReadonlyMap<string, HostTensor>;
 }
-
-/**
- * Finds the value of each symbol from the shapes of `inputs` and checks every dim.
- * @throws QfuseError `run/inputs` or `ir/dim-range` naming the input and what was expected
- */
-export function bindSymbols(graph: Graph, inputs: readonly { readonly dtype: string; readonly shape: readonly number[] }[]): Map<string, number> {
-  if (inputs.length !== graph.inputs.length)
-    throw new QfuseError('run/inputs', `${inputs.length} inputs were given, the program has ${graph.inputs.length}: ${graph.inputs.map((v) => `${v.name}: ${typeText(v.type)}`).join(', ')}`);
-  const bindings = new Map<string, number>();
-  const pending: [Dim, number, string][] = [];
-  graph.inputs.forEach((input, i) => {
-    const given = inputs[i]!;
-    const { dtype, shape } = input.type;
-    if (given.dtype !== dtype || given.shape.length !== shape.length)
-      throw new QfuseError('run/inputs', `input "${input.name}" is ${given.dtype}[${given.shape.join(', ')}], expected ${typeText(input.type)}`);
-    shape.forEach((dim, axis) => {
-      const size = given.shape[axis]!;
-      const name = symbolOf(dim);
-      if (name === undefined || bindings.has(name)) pending.push([dim, size, `input "${input.name}", axis ${axis}`]);
-      else {
-        graph.env.check(name, size, `input "${input.name}", axis ${axis}`);
-        bindings.set(name, size);
-      }
-    });
-  });
-  for (const [dim, size, where] of pending) {
-    const expected = evaluateDim(dim, bindings);
-    if (expected !== size) throw new QfuseError('run/inputs', `${where} has size ${size}, expected ${expected}${typeof dim === 'number' ? '' : ` (${dim.key})`}`);
-  }
-  return bindings;
-}
-
-const symbolOf = (dim: Dim): string | undefined => {
-  if (!(dim instanceof SymExpr) || dim.constant !== 0 || dim.terms.length !== 1) return undefined;
-  const [term] = dim.terms;
-  const [factor] = term!.factors;
-  return term!.coefficient === 1 && term!.factors.length === 1 && factor!.kind === 'symbol' ? factor!.name : undefined;
-};
-
-/** `type` with the symbols of `bindings` replaced by numbers. */
-export const concreteType = (type: TensorType, bindings: ReadonlyMap<string, number>): TensorType =>
-  tensorType(
-    type.dtype,
-    type.shape.map((d) => evaluateDim(d, bindings)),
-  );
 
 /**
  * Runs a graph on host tensors, node by node, each op by its reference or decomposition.

@@ -77,8 +77,15 @@ const elements: Partial<Record<AttrKind, AttrKind>> = { ints: 'int', floats: 'fl
 export const elementKind = (kind: AttrKind): AttrKind | undefined => elements[kind];
 
 const complain = (expected: string, value: unknown): never => {
-  throw new QfuseError('ir/attr', `expected ${expected}, found ${typeof value === 'bigint' ? `${value}n` : JSON.stringify(value)}`);
+  throw new QfuseError('ir/attr', `expected ${expected}, found ${show(value)}`);
 };
+
+function show(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (value === undefined) return 'nothing';
+  if (typeof value === 'number' || value instanceof SymExpr) return String(value);
+  return JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? `${v}n` : v)) ?? typeof value;
+}
 
 /** Canonical, frozen form of one attribute value, or a QfuseError `ir/attr` that says what was expected. */
 export function canonical(s: AttrSpec<unknown>, value: AttrValue): AttrValue {
@@ -103,17 +110,26 @@ export function canonical(s: AttrSpec<unknown>, value: AttrValue): AttrValue {
     case 'dtype':
       return typeof value === 'string' && isDType(value) ? value : complain(describeSpec(s), value);
     case 'dim':
-      return Number.isSafeInteger(value) || value instanceof SymExpr ? (value as Dim) : complain(describeSpec(s), value);
-    case 'scalar': {
-      const { kind, value: v } = value as Scalar;
-      if (kind === 'int') return intScalar(v);
-      if (kind === 'float') return floatScalar(v);
-      return kind === 'bool' ? boolScalar(v) : complain(describeSpec(s), value);
-    }
+      if (Number.isSafeInteger(value)) return (value as number) + 0;
+      return value instanceof SymExpr ? value : complain(describeSpec(s), value);
+    case 'scalar':
+      return canonicalScalar(value as Partial<Scalar> | null) ?? complain(describeSpec(s), value);
     default:
       return complain(describeSpec(s), value);
   }
 }
+
+function canonicalScalar(given: Partial<Scalar> | null): Scalar | undefined {
+  const { kind, value } = given ?? {};
+  if (kind === 'int') return isInt64(value) ? intScalar(value) : undefined;
+  if (kind === 'float') return typeof value === 'number' ? floatScalar(value) : undefined;
+  return kind === 'bool' && typeof value === 'boolean' ? boolScalar(value) : undefined;
+}
+
+const isInt64 = (v: unknown): v is number | bigint => {
+  if (typeof v === 'number') return Number.isInteger(v) && v >= -(2 ** 63) && v < 2 ** 64;
+  return typeof v === 'bigint' && v >= -(2n ** 63n) && v < 2n ** 64n;
+};
 
 /** A phrase such as `int >= 0` or `one of "none", "tanh"` for messages and documents. */
 export function describeSpec(s: AttrSpec<unknown>): string {
@@ -160,19 +176,22 @@ export function internAttrs(specs: AttrSpecs, names: readonly string[], given: A
     return empty;
   }
   const out: Record<string, AttrValue> = {};
+  // The kinds are part of the identity: an int 1 and a dim 1 print alike.
   let key = '';
   for (const name of names) {
     const s = specs[name]!;
-    try {
-      out[name] = canonical(s, given[name]);
-    } catch (cause) {
-      if (cause instanceof QfuseError) throw new QfuseError('ir/attr', `attribute "${name}": ${cause.message}`, { cause });
-      throw cause;
-    }
-    key += `${name}=${attrText(s, out[name])};`;
+    const value = (out[name] = canonicalNamed(s, name, given[name]));
+    key += `${s.kind} ${name}=${attrText(s, value)};`;
   }
-  for (const name in given) if (!Object.hasOwn(specs, name)) throw new QfuseError('ir/attr', `unknown attribute "${name}"`);
-  // The kinds are part of the identity: an int 1 and a dim 1 print alike.
-  const kinds = names.map((n) => specs[n]!.kind).join();
-  return records.get(`${kinds}|${key}`, () => Object.freeze(out));
+  for (const name in given) if (!names.includes(name)) throw new QfuseError('ir/attr', `unknown attribute "${name}"`);
+  return records.get(key, () => Object.freeze(out));
+}
+
+function canonicalNamed(s: AttrSpec<unknown>, name: string, value: AttrValue): AttrValue {
+  try {
+    return canonical(s, value);
+  } catch (cause) {
+    if (cause instanceof QfuseError) throw new QfuseError('ir/attr', `attribute "${name}": ${cause.message}`, { cause });
+    throw cause;
+  }
 }

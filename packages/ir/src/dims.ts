@@ -44,19 +44,37 @@ const atoms = new Interner<Atom & object>();
 const factorKey = (factors: readonly Atom[]): string => factors.map((f) => f.key).join('*');
 const byKey = (a: Atom, b: Atom): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
 
-function fromTerms(sums: ReadonlyMap<string, Term>, constant: number): Dim {
-  const terms = [...sums.entries()].filter(([, t]) => t.coefficient !== 0).sort(([a], [b]) => (a < b ? -1 : 1));
-  if (!Number.isSafeInteger(constant) || terms.some(([, t]) => !Number.isSafeInteger(t.coefficient)))
-    throw new QfuseError('ir/dim-overflow', 'a symbolic dim has a coefficient beyond 2^53');
-  if (terms.length === 0) return constant + 0;
+/** Terms, and factors of a term, that an expression has at most: far beyond real programs, and a product cannot exhaust the memory. */
+const MAX_TERMS = 256;
+/** Length of the text of an expression, for the same reason. */
+const MAX_TEXT = 8192;
+
+const overflow = (what: string): never => {
+  throw new QfuseError('ir/dim-overflow', `a symbolic dim has ${what}`);
+};
+
+/** A number that is exact, without a negative zero. */
+const exact = (n: number): number => (Number.isSafeInteger(n) ? n + 0 : overflow('a number beyond 2^53'));
+
+function fromTerms(sums: ReadonlyMap<string, Term>, given: number): Dim {
+  const constant = exact(given);
+  const terms = [...sums.entries()].filter(([, t]) => exact(t.coefficient) !== 0).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (terms.length === 0) return constant;
+  if (terms.length > MAX_TERMS) overflow(`more than ${MAX_TERMS} terms`);
   let key = '';
   for (const [factors, { coefficient }] of terms) {
     const size = Math.abs(coefficient);
     key += key === '' ? (coefficient < 0 ? '-' : '') : coefficient < 0 ? ' - ' : ' + ';
     key += size === 1 ? factors : `${size}*${factors}`;
   }
+  if (key.length > MAX_TEXT) overflow(`more than ${MAX_TEXT} characters`);
   if (constant !== 0) key += constant < 0 ? ` - ${-constant}` : ` + ${constant}`;
-  return interner.get(key, () => new SymExpr(Object.freeze(terms.map(([, t]) => Object.freeze(t))), constant, key));
+  return interner.get(key, () => new SymExpr(Object.freeze(terms.map(([, t]) => freezeTerm(t))), constant, key));
+}
+
+function freezeTerm(t: Term): Term {
+  Object.freeze(t.factors);
+  return Object.freeze(t);
 }
 
 const termsOf = (d: Dim): readonly Term[] => (typeof d === 'number' ? [] : d.terms);
@@ -72,21 +90,24 @@ function ofAtom(atom: Atom): Dim {
   return fromTerms(new Map([[kept.key, { coefficient: 1, factors: [kept] }]]), 0);
 }
 
+/** Words of the text form that could stand where a dim stands. */
+const reserved: ReadonlySet<string> = new Set(['floordiv', 'mod', 'min', 'max', 'none']);
+
 /** Whether `text` may name a symbol. */
-export const isSymbolName = (text: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(text) && !['floordiv', 'mod', 'min', 'max'].includes(text);
+export const isSymbolName = (text: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(text) && !reserved.has(text);
 
 /**
  * The symbol `name`.
  * @throws QfuseError `ir/symbol` when the name is not an identifier
  */
 export function symbol(name: string): SymExpr {
-  if (!isSymbolName(name)) throw new QfuseError('ir/symbol', `"${name}" cannot name a symbolic dim: expected letters, digits and "_"`);
+  if (!isSymbolName(name)) throw new QfuseError('ir/symbol', `"${name}" cannot name a symbolic dim: expected letters, digits and "_", and none of ${[...reserved].join(', ')}`);
   return ofAtom({ kind: 'symbol', name, key: name }) as SymExpr;
 }
 
-/** `a + b` */
+/** `a + b`. @throws QfuseError `ir/dim-overflow`, as all arithmetic here, when a number is beyond 2^53 or the expression is too large */
 export function dimAdd(a: Dim, b: Dim): Dim {
-  if (typeof a === 'number' && typeof b === 'number') return a + b;
+  if (typeof a === 'number' && typeof b === 'number') return exact(a + b);
   const sums = new Map<string, Term>();
   for (const t of [...termsOf(a), ...termsOf(b)]) addTerm(sums, t.factors, t.coefficient);
   return fromTerms(sums, constantOf(a) + constantOf(b));
@@ -94,11 +115,15 @@ export function dimAdd(a: Dim, b: Dim): Dim {
 
 /** `a · b` */
 export function dimMul(a: Dim, b: Dim): Dim {
-  if (typeof a === 'number' && typeof b === 'number') return a * b;
+  if (typeof a === 'number' && typeof b === 'number') return exact(a * b);
+  if (termsOf(a).length * termsOf(b).length > MAX_TERMS) overflow(`a product of more than ${MAX_TERMS} terms`);
   const sums = new Map<string, Term>();
   for (const t of termsOf(a)) {
     if (constantOf(b) !== 0) addTerm(sums, t.factors, t.coefficient * constantOf(b));
-    for (const u of termsOf(b)) addTerm(sums, [...t.factors, ...u.factors].sort(byKey), t.coefficient * u.coefficient);
+    for (const u of termsOf(b)) {
+      if (t.factors.length + u.factors.length > MAX_TERMS) overflow(`more than ${MAX_TERMS} factors in a term`);
+      addTerm(sums, [...t.factors, ...u.factors].sort(byKey), t.coefficient * u.coefficient);
+    }
   }
   if (constantOf(a) !== 0) for (const u of termsOf(b)) addTerm(sums, u.factors, u.coefficient * constantOf(a));
   return fromTerms(sums, constantOf(a) * constantOf(b));
@@ -117,7 +142,7 @@ const binary = (kind: 'floordiv' | 'mod' | 'min' | 'max', a: Dim, b: Dim): Dim =
 function exactQuotient(a: Dim, b: Dim): Dim | undefined {
   if (a === b) return 1;
   if (typeof b === 'number') {
-    if (typeof a === 'number') return a % b === 0 ? a / b : undefined;
+    if (typeof a === 'number') return a % b === 0 ? exact(a / b) : undefined;
     if (a.constant % b !== 0 || a.terms.some((t) => t.coefficient % b !== 0)) return undefined;
     const sums = new Map<string, Term>();
     for (const t of a.terms) addTerm(sums, t.factors, t.coefficient / b);
@@ -154,13 +179,13 @@ function exactQuotient(a: Dim, b: Dim): Dim | undefined {
 }
 
 /**
- * `floor(a / b)`.
+ * `floor(a / b)`. A symbolic `b` is taken to be other than 0.
  * @throws QfuseError `ir/dim-division` when `b` is the number 0
  */
 export function dimFloorDiv(a: Dim, b: Dim): Dim {
   if (b === 0) throw new QfuseError('ir/dim-division', `a dim is divided by 0: floordiv(${dimText(a)}, 0)`);
   if (b === 1) return a;
-  if (typeof a === 'number' && typeof b === 'number') return Math.floor(a / b);
+  if (typeof a === 'number' && typeof b === 'number') return exact(Math.floor(a / b));
   return exactQuotient(a, b) ?? binary('floordiv', a, b);
 }
 
@@ -173,7 +198,10 @@ export const dimCeilDiv = (a: Dim, b: Dim): Dim => dimMul(dimFloorDiv(dimMul(a, 
  */
 export function dimMod(a: Dim, b: Dim): Dim {
   if (b === 0) throw new QfuseError('ir/dim-division', `a dim is divided by 0: mod(${dimText(a)}, 0)`);
-  if (typeof a === 'number' && typeof b === 'number') return ((a % b) + b) % b;
+  if (typeof a === 'number' && typeof b === 'number') {
+    const rest = a % b;
+    return exact(rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest);
+  }
   return exactQuotient(a, b) === undefined ? binary('mod', a, b) : 0;
 }
 

@@ -34,21 +34,21 @@ export function newElements(dtype: DType, count: number): Elements {
   }
 }
 
+const word = new DataView(new ArrayBuffer(8));
+
 /** The f16 number nearest to `x`, ties to even, as its 16 bits (IEEE 754 binary16). */
 export function toHalfBits(x: number): number {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, x);
-  const high = view.getUint32(0);
+  word.setFloat64(0, x);
+  const high = word.getUint32(0);
   const sign = (high >>> 16) & 0x8000;
   if (Number.isNaN(x)) return sign | 0x7e00;
   const size = Math.abs(x);
   if (size >= 65520) return sign | 0x7c00;
   if (size < 2 ** -14) return sign | roundTiesToEven(size * 2 ** 24);
-  const exponent = Math.floor(Math.log2(size));
-  // log2 may be off by one next to a power of two
-  const e = size < 2 ** exponent ? exponent - 1 : size >= 2 ** (exponent + 1) ? exponent + 1 : exponent;
-  const mantissa = roundTiesToEven((size / 2 ** e - 1) * 1024);
-  return sign | (((e + 15) << 10) + mantissa);
+  const exponent = ((high >>> 20) & 0x7ff) - 1023;
+  // A mantissa that is rounded up to 1024 carries into the exponent, as it should.
+  const mantissa = roundTiesToEven((size / 2 ** exponent - 1) * 1024);
+  return sign | (((exponent + 15) << 10) + mantissa);
 }
 
 /** The number that 16 bits of binary16 stand for. */
@@ -59,8 +59,6 @@ export function fromHalfBits(bits: number): number {
   if (exponent === 31) return mantissa === 0 ? sign * Infinity : Number.NaN;
   return exponent === 0 ? sign * mantissa * 2 ** -24 : sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
-
-const word = new DataView(new ArrayBuffer(4));
 
 /** The bf16 number nearest to `x`, ties to even, as its 16 bits. `x` is rounded to f32 first, as torch does. */
 export function toBFloatBits(x: number): number {

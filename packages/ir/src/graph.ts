@@ -28,7 +28,6 @@ export interface Mutation {
 export class GraphState {
   store = new Store();
   edition = 0;
-  sorted = true;
   name: string;
   ops: AnyOp[] = [];
   opCodes = new Map<AnyOp, number>();
@@ -207,7 +206,8 @@ export class GraphIds {
   }
   /** The op of a node, undefined when it is erased. */
   op(n: number): AnyOp | undefined {
-    return this.#state.ops[this.#state.store.op(n)];
+    const code = this.#state.store.op(n);
+    return code === NONE ? undefined : this.#state.ops[code];
   }
   /** A small number per op of this graph, -1 for an erased node. */
   opCode(n: number): number {

@@ -111,7 +111,9 @@ export class Node<D extends AnyOp = AnyOp> {
   /** All operand slots in order, absent optional ones as undefined, a variadic operand spread out. */
   get operands(): readonly (Value | undefined)[] {
     const { ids } = this.graph;
-    return Array.from({ length: ids.arity(this.id) }, (_, i) => this.graph.valueOrNone(ids.operand(this.id, i)));
+    const out: (Value | undefined)[] = [];
+    for (let i = 0; i < ids.arity(this.id); i++) out.push(this.graph.valueOrNone(ids.operand(this.id, i)));
+    return out;
   }
 
   /** The operand called `name`. @throws Error when it is absent or variadic: ask {@link operandOrNone} or {@link operandList} */
@@ -121,8 +123,10 @@ export class Node<D extends AnyOp = AnyOp> {
     return value;
   }
 
-  /** The operand called `name`, or undefined when an optional one is absent. */
+  /** The operand called `name`, or undefined when an optional one is absent. @throws Error when it is variadic */
   operandOrNone(name: OperandName<D>): Value | undefined {
+    const { op } = this;
+    if (op.variadic >= 0 && op.operandNames[op.variadic] === name) throw new Error(`operand "${name}" of ${op.name} is a list: ask operandList`);
     return this.graph.valueOrNone(this.graph.ids.operand(this.id, this.graph.ids.slot(this.id, name)));
   }
 
@@ -137,7 +141,9 @@ export class Node<D extends AnyOp = AnyOp> {
 
   get results(): readonly Value[] {
     const { ids } = this.graph;
-    return Array.from({ length: ids.resultCount(this.id) }, (_, i) => this.graph.value(ids.result(this.id, i) as ValueId));
+    const out: Value[] = [];
+    for (let i = 0; i < ids.resultCount(this.id); i++) out.push(this.graph.value(ids.result(this.id, i) as ValueId));
+    return out;
   }
 
   /** The only result. @throws Error when there is not exactly one */

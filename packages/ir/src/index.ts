@@ -1,4 +1,5 @@
 export { attr, type AttrKind, type AttrKinds, type AttrRecord, type AttrSpec, type AttrSpecs, type AttrValue, attrText, canonical, describeSpec, elementKind, internAttrs } from './attrs.js';
+export { bindSymbols, concreteAttrs, concreteType } from './bind.js';
 export { bufferSource, type ByteSource, Constant } from './constant.js';
 export {
   type Atom,
@@ -49,7 +50,8 @@ export {
 export { describeOrigin, madeOrigin, type Origin, sourceOrigin, sourcesOf } from './origin.js';
 export { Cursor } from './cursor.js';
 export { parseGraph, type ParseOptions } from './parse.js';
-export { constantText, originText, printGraph, printNode, type PrintOptions, textVersion } from './print.js';
+export { constantText } from './constant-text.js';
+export { originText, printGraph, printNode, type PrintOptions, textVersion } from './print.js';
 export { boolScalar, floatScalar, floatText, intScalar, type Scalar, scalarNumber, scalarText } from './scalar.js';
 export { ShapeEnv, type SymbolFact, type Tri } from './shape-env.js';
 export { isSorted } from './sort.js';

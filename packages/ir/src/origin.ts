@@ -8,26 +8,104 @@ export type Origin =
   | { readonly kind: 'source'; readonly name: string; readonly scope: string }
   | { readonly kind: 'made'; readonly by: string; readonly from: readonly Origin[] };
 
-const interner = new Interner<Origin>();
+/** Sources that an origin names at most; the last ones are kept. More would help nobody, and merging a long chain would cost its square. */
+const MAX_SOURCES = 64;
 
-const keyOf = (o: Origin): string =>
-  o.kind === 'source' ? `s ${JSON.stringify(o.name)} ${JSON.stringify(o.scope)}` : `m ${JSON.stringify(o.by)} [${o.from.map(keyOf).join(' ')}]`;
+/** Sources that a message names. */
+const SHOWN = 4;
+
+/** Beyond this many an origin finds what was made from it by key instead of by a look at each. */
+const SCANNED = 16;
+
+let count = 0;
+
+/**
+ * Every origin that was made is held by its last source, usually the node that a rule took for its root: a table
+ * of all of them would cost more than the rewrites whose origins they are.
+ */
+class Sourced {
+  readonly #id = ++count;
+  #made: MadeOrigin[] | undefined;
+  #byKey: Map<string, MadeOrigin> | undefined;
+
+  static make(by: string, from: readonly Origin[]): MadeOrigin {
+    const last = from.at(-1) as unknown as Sourced;
+    if (last.#byKey !== undefined) return last.#keyed(by, from);
+    last.#made ??= [];
+    for (const known of last.#made) if (known.by === by && sameOrigins(known.from, from)) return known;
+    const made = new MadeOrigin(by, from);
+    if (last.#made.push(made) > SCANNED) {
+      last.#byKey = new Map(last.#made.map((m) => [last.#key(m.by, m.from), m]));
+      last.#made = undefined;
+    }
+    return made;
+  }
+
+  #keyed(by: string, from: readonly Origin[]): MadeOrigin {
+    const key = this.#key(by, from);
+    let made = this.#byKey!.get(key);
+    if (made === undefined) this.#byKey!.set(key, (made = new MadeOrigin(by, from)));
+    return made;
+  }
+
+  #key(by: string, from: readonly Origin[]): string {
+    return `${from.map((o) => (o as unknown as Sourced).#id).join()} ${by}`;
+  }
+}
+
+class SourceOrigin extends Sourced {
+  readonly kind = 'source';
+  readonly name: string;
+  readonly scope: string;
+
+  constructor(name: string, scope: string) {
+    super();
+    this.name = name;
+    this.scope = scope;
+    Object.freeze(this);
+  }
+}
+
+class MadeOrigin extends Sourced {
+  readonly kind = 'made';
+  readonly by: string;
+  readonly from: readonly Origin[];
+
+  constructor(by: string, from: readonly Origin[]) {
+    super();
+    this.by = by;
+    this.from = Object.freeze(from);
+    Object.freeze(this);
+  }
+}
+
+const sources = new Interner<Origin>();
+const unsourced = new Interner<Origin>();
+
+const sameOrigins = (a: readonly Origin[], b: readonly Origin[]): boolean => a.length === b.length && a.every((o, i) => o === b[i]);
 
 /** The origin "node `name` of the source file"; `scope` is its module path, e.g. `encoder.layer.0`. */
-export function sourceOrigin(name: string, scope = ''): Origin {
-  const origin = { kind: 'source', name, scope } as const;
-  return interner.get(keyOf(origin), () => Object.freeze(origin));
-}
+export const sourceOrigin = (name: string, scope = ''): Origin => sources.get(`${name.length} ${name}${scope}`, () => new SourceOrigin(name, scope));
 
 /**
  * The origin "made by rule or pass `by` from `from`"; duplicates are dropped. What was itself made by something
  * is replaced by its sources, so that origins do not grow with the number of rewrites.
  */
 export function madeOrigin(by: string, from: Iterable<Origin>): Origin {
-  const sources = new Set<Origin>();
-  for (const o of from) for (const s of sourcesOf(o)) sources.add(s);
-  const origin = { kind: 'made', by, from: Object.freeze([...sources]) } as const;
-  return interner.get(keyOf(origin), () => Object.freeze(origin));
+  const all: Origin[] = [];
+  for (const o of from) {
+    if (o.kind === 'source' || o.from.length === 0) all.push(o);
+    else for (const source of o.from) all.push(source);
+  }
+  if (all.length === 0) return unsourced.get(by, () => new MadeOrigin(by, []));
+  return Sourced.make(by, isDistinct(all) ? all : [...new Set(all)].slice(-MAX_SOURCES));
+}
+
+/** Without a set for the few origins that a rewrite has. */
+function isDistinct(all: readonly Origin[]): boolean {
+  if (all.length > 8) return false;
+  for (let i = 1; i < all.length; i++) if (all.indexOf(all[i]!) < i) return false;
+  return true;
 }
 
 /** The source nodes an origin goes back to. */
@@ -36,5 +114,7 @@ export const sourcesOf = (o: Origin): readonly Origin[] => (o.kind === 'source' 
 /** A phrase for messages: `"linear_3" (encoder.layer.0)` or `made by fuse-x from "linear_3", "relu_3"`. */
 export function describeOrigin(o: Origin): string {
   if (o.kind === 'source') return o.scope === '' ? `"${o.name}"` : `"${o.name}" (${o.scope})`;
-  return o.from.length === 0 ? `made by ${o.by}` : `made by ${o.by} from ${o.from.map(describeOrigin).join(', ')}`;
+  if (o.from.length === 0) return `made by ${o.by}`;
+  const more = o.from.length > SHOWN ? ` and ${o.from.length - SHOWN} more` : '';
+  return `made by ${o.by} from ${o.from.slice(0, SHOWN).map(describeOrigin).join(', ')}${more}`;
 }

@@ -1,21 +1,14 @@
-import { attrText } from './attrs.js';
-import type { Constant } from './constant.js';
-import { type Dim, dimSymbols } from './dims.js';
-import { decodeElements, type Elements } from './elements.js';
-import { isFloat } from './dtype.js';
+import { type AttrRecord, attrText } from './attrs.js';
+import { constantText } from './constant-text.js';
 import type { Graph } from './graph.js';
 import type { Node, Value } from './handles.js';
 import type { AnyOp } from './op.js';
 import type { Origin } from './origin.js';
-import { floatText } from './scalar.js';
 import type { ShapeEnv } from './shape-env.js';
-import { numel, typeText } from './types.js';
+import { typeText } from './types.js';
 
 /** Version of the text form; its first line is `qfuse.graph 1` when the header is printed. */
 export const textVersion = 1;
-
-/** Constants with at most this many elements are written out; larger ones by their key, so that texts stay readable. */
-const INLINE_ELEMENTS = 16;
 
 /** Options of {@link printGraph}. */
 export interface PrintOptions {
@@ -38,7 +31,7 @@ export function printGraph(graph: Graph, options: PrintOptions = {}): string {
   for (let n = ids.first; n >= 0; n = ids.next(n)) for (let i = 0; i < ids.resultCount(n); i++) numbers[ids.result(n, i)] = count++;
   const text = (v: number): string => (v < 0 ? '_' : ids.producer(v) < 0 ? names.get(v)! : `%${numbers[v]}`);
 
-  const lines: string[] = [];
+  const lines = new Lines();
   if (options.header === true) lines.push(`qfuse.graph ${textVersion}`, ...versionLines(graph));
   const inputs = graph.inputs.map((v) => `${text(v.id)}: ${typeText(v.type)}`).join(', ');
   const facts = envText(graph.env);
@@ -49,7 +42,24 @@ export function printGraph(graph: Graph, options: PrintOptions = {}): string {
   for (const { target, value } of graph.mutations) lines.push(`  mutate ${text(target.id)} = ${text(value.id)}`);
   const outputs = graph.outputs.map((v) => text(v.id)).join(', ');
   lines.push(outputs === '' ? '  return' : `  return ${outputs}`, '}');
-  return `${lines.join('\n')}\n`;
+  return lines.text();
+}
+
+/** Lines, joined a few at a time: a million small strings that stay alive until the end cost more than printing them. */
+class Lines {
+  #open: string[] = [];
+  readonly #done: string[] = [];
+
+  push(...lines: readonly string[]): void {
+    for (const line of lines) this.#open.push(line, '\n');
+    if (this.#open.length < 1024) return;
+    this.#done.push(this.#open.join(''));
+    this.#open = [];
+  }
+
+  text(): string {
+    return this.#done.join('') + this.#open.join('');
+  }
 }
 
 /** One node as a line of the text form, without indentation; values are named by `name`. */
@@ -63,7 +73,8 @@ class NodePrinter {
   readonly #text: (v: number) => string;
   readonly #origins: boolean;
   readonly #typeTexts = new Map<unknown, string>();
-  readonly #attrTexts = new Map<unknown, string>();
+  /** By op first: one record may be all defaults for one op and not for another. */
+  readonly #attrTexts = new Map<AnyOp, Map<AttrRecord, string>>();
 
   constructor(graph: Graph, text: (v: number) => string, origins: boolean) {
     this.#graph = graph;
@@ -95,35 +106,42 @@ class NodePrinter {
   #operands(n: number, op: AnyOp): string {
     const { ids } = this.#graph;
     const arity = ids.arity(n);
-    const after = op.variadic < 0 ? 0 : op.operandNames.length - op.variadic - 1;
-    const parts: string[] = [];
-    for (let i = 0; i < (op.variadic < 0 ? arity : op.variadic); i++) parts.push(this.#text(ids.operand(n, i)));
-    if (op.variadic >= 0) {
-      const list: string[] = [];
-      for (let i = op.variadic; i < arity - after; i++) list.push(this.#text(ids.operand(n, i)));
-      parts.push(`[${list.join(', ')}]`);
-      for (let i = arity - after; i < arity; i++) parts.push(this.#text(ids.operand(n, i)));
+    if (op.variadic < 0) {
+      // Absent operands at the end are left out.
+      let end = arity;
+      while (end > 0 && ids.operand(n, end - 1) < 0) end--;
+      return this.#slots(n, 0, end);
     }
-    while (parts.at(-1) === '_') parts.pop();
-    return parts.join(', ');
+    const end = arity - (op.operandNames.length - op.variadic - 1);
+    const parts = [this.#slots(n, 0, op.variadic), `[${this.#slots(n, op.variadic, end)}]`, this.#slots(n, end, arity)];
+    return parts.filter((p) => p !== '').join(', ');
+  }
+
+  #slots(n: number, from: number, to: number): string {
+    let text = '';
+    for (let i = from; i < to; i++) text += `${i === from ? '' : ', '}${this.#text(this.#graph.ids.operand(n, i))}`;
+    return text;
   }
 
   #attrs(n: number, op: AnyOp): string {
     if (op.attrNames.length === 0) return '';
     const attrs = this.#graph.ids.attrs(n);
-    let text = this.#attrTexts.get(attrs);
-    if (text === undefined) {
-      const parts: string[] = [];
-      for (const name of [...op.attrNames].sort()) {
-        const spec = op.attrs[name];
-        const shown = attrText(spec, attrs[name]);
-        if (!(spec.optional && shown === attrText(spec, spec.default))) parts.push(`${name} = ${shown}`);
-      }
-      text = parts.length === 0 ? '' : ` {${parts.join(', ')}}`;
-      this.#attrTexts.set(attrs, text);
-    }
+    let texts = this.#attrTexts.get(op);
+    if (texts === undefined) this.#attrTexts.set(op, (texts = new Map()));
+    let text = texts.get(attrs);
+    if (text === undefined) texts.set(attrs, (text = attrsText(op, attrs)));
     return text;
   }
+}
+
+function attrsText(op: AnyOp, attrs: AttrRecord): string {
+  const parts: string[] = [];
+  for (const name of [...op.attrNames].sort()) {
+    const spec = op.attrs[name];
+    const shown = attrText(spec, attrs[name]);
+    if (!(spec.optional && shown === attrText(spec, spec.default))) parts.push(`${name} = ${shown}`);
+  }
+  return parts.length === 0 ? '' : ` {${parts.join(', ')}}`;
 }
 
 function* namedValues(graph: Graph): Generator<readonly [number, string]> {
@@ -154,26 +172,6 @@ function envText(env: ShapeEnv): string {
     })
     .join(', ');
 }
-
-/** Symbols of `dims` that `env` does not declare. */
-export function undeclaredSymbols(env: ShapeEnv, dims: readonly Dim[]): string[] {
-  const declared = new Set(env.symbols());
-  const used = new Set<string>();
-  for (const d of dims) dimSymbols(d, used);
-  return [...used].filter((s) => !declared.has(s));
-}
-
-/** A constant as text: `dense<[1, 2]>`, `splat<0.0>`, or `#key`. */
-export function constantText(constant: Constant): string {
-  const count = numel(constant.type) as number;
-  if (!constant.resolved || count > INLINE_ELEMENTS) return `#${constant.key}`;
-  const elements = decodeElements(constant.type.dtype, constant.bytes(), count);
-  const one = (i: number): string => elementText(elements, i, constant.type.dtype);
-  if (count > 1 && [...elements].every((_, i) => one(i) === one(0))) return `splat<${one(0)}>`;
-  return `dense<[${Array.from({ length: count }, (_, i) => one(i)).join(', ')}]>`;
-}
-
-const elementText = (elements: Elements, i: number, dtype: Constant['type']['dtype']): string => (isFloat(dtype) ? floatText(Number(elements[i])) : String(elements[i]));
 
 /** An origin as text: `"node"`, `"node" in "scope"`, `rule["a", "b"]`. */
 export function originText(o: Origin): string {

@@ -25,9 +25,10 @@ export const scalarText = (s: Scalar): string => (s.kind === 'float' ? floatText
 
 const intern = (s: Scalar): Scalar => interner.get(scalarText(s), () => Object.freeze(s));
 
-/** The int scalar `value`. @throws RangeError when a number is not an integer */
+/** The int scalar `value`. @throws RangeError when it is not an integer of 64 bits */
 export function intScalar(value: number | bigint): Scalar {
   const big = BigInt(value);
+  if (big < -(2n ** 63n) || big >= 2n ** 64n) throw new RangeError(`${value} does not fit 64 bits`);
   const small = Number(big);
   return intern({ kind: 'int', value: Number.isSafeInteger(small) ? small + 0 : big });
 }

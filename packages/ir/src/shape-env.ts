@@ -21,6 +21,10 @@ type Range = readonly [number, number];
 // A float product of 0 and Infinity is NaN; as a bound of a size it is 0.
 const times = (a: number, b: number): number => (a === 0 || b === 0 ? 0 : a * b);
 const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
+const LIMIT = Number.MAX_SAFE_INTEGER;
+/** Bounds beyond 2^53 are not exact: the nearest safe statement takes their place. */
+const lowBound = (n: number): number => (n < -LIMIT ? Number.NEGATIVE_INFINITY : Math.min(n, LIMIT));
+const highBound = (n: number): number => (n > LIMIT ? Number.POSITIVE_INFINITY : Math.max(n, -LIMIT));
 
 /**
  * Facts about the symbols of one graph, and the questions that follow from them.
@@ -28,7 +32,9 @@ const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a 
  * proved and everything else is `unknown`.
  */
 export class ShapeEnv {
-  readonly #facts = new Map<string, SymbolFact>();
+  #facts = new Map<string, SymbolFact>();
+  /** What {@link simplify} found; nested dims would be simplified again and again otherwise. */
+  #simplified = new Map<SymExpr, Dim>();
 
   /** The declared symbols, in the order of declaration. */
   symbols(): readonly string[] {
@@ -42,21 +48,42 @@ export class ShapeEnv {
 
   /**
    * Declares a symbol or narrows what is known of it.
-   * @throws QfuseError `ir/empty-range` when no value remains
+   * @throws QfuseError `ir/empty-range` when no value remains, `ir/symbol` for bounds that are not whole numbers
    */
   declare(name: string, fact: Partial<SymbolFact> = {}): SymExpr {
     const old = this.fact(name);
     const min = Math.max(old.min, fact.min ?? old.min);
-    const max = Math.min(old.max, fact.max ?? old.max);
-    const divisor = ((fact.divisor ?? 1) * old.divisor) / gcd(fact.divisor ?? 1, old.divisor);
-    if (min > max) throw new QfuseError('ir/empty-range', `symbolic dim "${name}" would have to be in [${min}, ${max}], which is empty`);
+    // Files say "no limit" with the largest 64-bit number.
+    const max = highBound(Math.min(old.max, fact.max ?? old.max));
+    const factor = fact.divisor ?? 1;
+    const whole = Number.isSafeInteger(min) && (Number.isSafeInteger(max) || max === Infinity) && Number.isSafeInteger(factor) && factor > 0;
+    const divisor = whole ? (factor / gcd(factor, old.divisor)) * old.divisor : Number.NaN;
+    if (!Number.isSafeInteger(divisor))
+      throw new QfuseError('ir/symbol', `symbolic dim "${name}" is declared in [${min}, ${max}] by ${factor}, expected whole numbers below 2^53`);
+    if (Math.ceil(min / divisor) * divisor > max) {
+      const multiple = divisor === 1 ? '' : ` and a multiple of ${divisor}`;
+      throw new QfuseError('ir/empty-range', `symbolic dim "${name}" would have to be in [${min}, ${max}]${multiple}, which is empty`);
+    }
+    const expression = symbol(name);
     this.#facts.set(name, Object.freeze({ min, max, divisor, source: fact.source ?? old.source }));
-    return symbol(name);
+    this.#simplified = new Map();
+    return expression;
   }
 
   /** Copies the facts of `other` into this env. */
   adopt(other: ShapeEnv): void {
     for (const name of other.symbols()) this.declare(name, other.fact(name));
+  }
+
+  /** The facts, for {@link restore}. @internal */
+  save(): ReadonlyMap<string, SymbolFact> {
+    return new Map(this.#facts);
+  }
+
+  /** Puts the facts back to what they were. @internal */
+  restore(facts: ReadonlyMap<string, SymbolFact>): void {
+    this.#facts = new Map(facts);
+    this.#simplified = new Map();
   }
 
   /** Smallest and largest value of `d` that the facts allow. */
@@ -70,7 +97,7 @@ export class ShapeEnv {
       low += product[0];
       high += product[1];
     }
-    return [low, high];
+    return [lowBound(low), highBound(high)];
   }
 
   #atomRange(f: Atom): Range {
@@ -102,10 +129,19 @@ export class ShapeEnv {
     let common = Math.abs(d.constant);
     for (const t of d.terms) {
       let product = Math.abs(t.coefficient);
-      for (const f of t.factors) product = Math.min(product * (f.kind === 'symbol' ? this.fact(f.name).divisor : 1), Number.MAX_SAFE_INTEGER);
+      for (const f of t.factors) {
+        const more = product * this.#atomDivisor(f);
+        // Any divisor of the product is a true answer: one that is not exact is left out.
+        if (Number.isSafeInteger(more)) product = more;
+      }
       common = gcd(common, product);
     }
     return common;
+  }
+
+  #atomDivisor(f: Atom): number {
+    if (f.kind === 'symbol') return this.fact(f.name).divisor;
+    return f.kind === 'min' || f.kind === 'max' ? gcd(this.divisor(f.args[0]), this.divisor(f.args[1])) : 1;
   }
 
   /** Whether `a` and `b` are equal. */
@@ -143,8 +179,14 @@ export class ShapeEnv {
   /** `d` with every `min`, `max`, `mod` and `floordiv` resolved that the facts decide. */
   simplify(d: Dim): Dim {
     if (typeof d === 'number') return d;
+    let simple = this.#simplified.get(d);
+    if (simple === undefined) this.#simplified.set(d, (simple = this.#simplify(d)));
+    return simple;
+  }
+
+  #simplify(d: SymExpr): Dim {
     const [low, high] = this.range(d);
-    if (low === high) return low;
+    if (low === high) return low + 0;
     return mapAtoms(d, (f) => {
       if (f.kind === 'symbol') return atomDim(f);
       const a = this.simplify(f.args[0]);
@@ -152,7 +194,10 @@ export class ShapeEnv {
       if (f.kind === 'min' || f.kind === 'max') {
         if (this.lessEqual(a, b) === 'yes') return f.kind === 'min' ? a : b;
         if (this.lessEqual(b, a) === 'yes') return f.kind === 'min' ? b : a;
-      } else if (f.kind === 'mod' && typeof b === 'number' && this.divides(b, a) === 'yes') return 0;
+      } else if (f.kind === 'mod') {
+        if (typeof b === 'number' && this.divides(b, a) === 'yes') return 0;
+        if (this.range(a)[0] >= 0 && this.range(this.simplify(dimSub(b, a)))[0] > 0) return a;
+      }
       return applyAtom(f.kind, a, b);
     });
   }

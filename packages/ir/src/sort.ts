@@ -1,8 +1,9 @@
 import { QfuseError } from './error.js';
 import type { Graph } from './graph.js';
-import type { Node } from './handles.js';
 import { describeOrigin } from './origin.js';
-import type { NodeId } from './store.js';
+
+/** Nodes of a cycle that a message names. */
+const SHOWN = 16;
 
 /** Whether every node stands after the producers of its operands. */
 export function isSorted(graph: Graph): boolean {
@@ -21,11 +22,12 @@ export function isSorted(graph: Graph): boolean {
 }
 
 /**
- * Kahn's algorithm with the list order as priority is O(n log n); a depth-first walk in list order is stable
- * enough (a node moves only when an operand stands behind it) and O(n).
+ * The nodes in a topological order that is stable: a node moves only when an operand stands behind it. Or a cycle,
+ * in the order in which values flow.
+ *
+ * Kahn's algorithm with the list order as priority is O(n log n); a depth-first walk in list order is O(n).
  */
-export function sortNodes(graph: Graph, moveToEnd: (node: Node) => void): void {
-  if (isSorted(graph)) return;
+export function topologicalOrder(graph: Graph): { readonly order: readonly number[] } | { readonly cycle: readonly number[] } {
   const { ids } = graph;
   const state = new Uint8Array(ids.nodeLimit); // 0 new, 1 open, 2 done
   const order: number[] = [];
@@ -34,14 +36,10 @@ export function sortNodes(graph: Graph, moveToEnd: (node: Node) => void): void {
     const stack: number[] = [root];
     while (stack.length > 0) {
       const n = stack.at(-1)!;
-      if (state[n] === 2) {
+      if (state[n] !== 0) {
         stack.pop();
-        continue;
-      }
-      if (state[n] === 1) {
+        if (state[n] === 1) order.push(n);
         state[n] = 2;
-        order.push(n);
-        stack.pop();
         continue;
       }
       state[n] = 1;
@@ -49,15 +47,29 @@ export function sortNodes(graph: Graph, moveToEnd: (node: Node) => void): void {
         const v = ids.operand(n, i);
         const p = v < 0 ? -1 : ids.producer(v);
         if (p < 0 || state[p] === 2) continue;
-        if (state[p] === 1) throw cycleError(graph, stack.filter((s) => state[s] === 1).slice(stack.indexOf(p)), p);
+        if (state[p] === 1) {
+          // Open nodes are the way from the root down to here, each an operand of the one before.
+          const open = stack.filter((s, at) => state[s] === 1 && stack.indexOf(s) === at);
+          return { cycle: open.slice(open.indexOf(p)).reverse() };
+        }
         stack.push(p);
       }
     }
   }
-  for (const n of order) moveToEnd(graph.node(n as NodeId));
+  return { order };
 }
 
-function cycleError(graph: Graph, path: readonly number[], from: number): QfuseError {
-  const names = [from, ...path.filter((n) => n !== from)].map((n) => `${graph.ids.op(n)!.name} at ${describeOrigin(graph.ids.origin(n))}`);
-  return new QfuseError('ir/cycle', `the graph has a cycle through ${names.join(', ')}`);
+/** @throws QfuseError `ir/cycle` naming the nodes */
+export function sortNodes(graph: Graph, moveToEnd: (n: number) => void): void {
+  if (isSorted(graph)) return;
+  const found = topologicalOrder(graph);
+  if ('cycle' in found) throw new QfuseError('ir/cycle', cycleText(graph, found.cycle));
+  for (const n of found.order) moveToEnd(n);
+}
+
+/** What to say of a cycle. */
+export function cycleText(graph: Graph, cycle: readonly number[]): string {
+  const names = cycle.slice(0, SHOWN).map((n) => `${graph.ids.op(n)!.name} at ${describeOrigin(graph.ids.origin(n))}`);
+  const more = cycle.length > SHOWN ? ` and ${cycle.length - SHOWN} more nodes` : '';
+  return `the graph has a cycle through ${names.join(', ')}${more}`;
 }

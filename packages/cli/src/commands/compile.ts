@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type Compiled, writeProgram } from '@qfuse/compiler';
+import { writeAtomically } from '@qfuse/compiler/node';
 import { printGraph } from '@qfuse/ir';
-import { writeAtomically } from '../files.js';
 import { bytesText, say, sayJson } from '../print.js';
 import { compileModel, loadRegistry, openModel } from '../session.js';
 import { runSteps } from '../tasks.js';

@@ -49,6 +49,8 @@ export function placesOf(size: Dim, w: Window, ceil: boolean, env: ShapeEnv, fai
 export interface Taps {
   readonly at: readonly number[];
   readonly tap: readonly number[];
+  /** How many undilated positions lie on the axis or in its padding. */
+  readonly padded: number;
 }
 
 /** The taps of each of `places` windows on an axis of `size`. */
@@ -62,23 +64,24 @@ export function tapsOf(size: number, places: number, w: Window): readonly Taps[]
       at.push(position);
       tap.push(k);
     }
-    return { at, tap };
+    const start = place * w.stride - w.before;
+    return { at, tap, padded: Math.min(start + (w.kernel as number), size + w.after) - start };
   });
 }
 
 /**
  * Calls `visit` for each place of a box of windows in row-major order, with the offsets of the box's taps within one
- * plane of `sizes` and within a kernel of `kernels`.
+ * plane of `sizes` and within a kernel of `kernels`, and how many positions lie in the plane or its padding.
  */
 export function forEachBox(
   axes: readonly (readonly Taps[])[],
   sizes: readonly number[],
   kernels: readonly number[],
-  visit: (place: number, at: readonly number[], tap: readonly number[]) => void,
+  visit: (place: number, at: readonly number[], tap: readonly number[], padded: number) => void,
 ): void {
   let place = 0;
-  const go = (axis: number, at: readonly number[], tap: readonly number[]): void => {
-    if (axis === axes.length) return visit(place++, at, tap);
+  const go = (axis: number, at: readonly number[], tap: readonly number[], padded: number): void => {
+    if (axis === axes.length) return visit(place++, at, tap, padded);
     for (const taps of axes[axis]!) {
       const nextAt: number[] = [];
       const nextTap: number[] = [];
@@ -87,8 +90,8 @@ export function forEachBox(
           nextAt.push(at[i]! * sizes[axis]! + taps.at[k]!);
           nextTap.push(tap[i]! * kernels[axis]! + taps.tap[k]!);
         }
-      go(axis + 1, nextAt, nextTap);
+      go(axis + 1, nextAt, nextTap, padded * taps.padded);
     }
   };
-  go(0, [0], [0]);
+  go(0, [0], [0], 1);
 }
