@@ -1,14 +1,18 @@
 // `node tools/pack-check.mjs [--keep]`: qfuse as its users get it. Packs every package, installs the tarballs into an empty
 // folder outside the workspace, and uses them from there. Exits 1 when a step fails; --keep leaves the folder for a look.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import ts from 'typescript';
 import { packAll } from './pack.mjs';
 import { workspaceRoot } from './workspace.mjs';
 
-const scripts = join(workspaceRoot, 'tools', 'pack-check');
-const fixtures = join(workspaceRoot, 'fixtures', 'pt2');
+const script = 'fuse-and-run';
+/** A quantized model, and its inputs and outputs as torch computed them. */
+const model = 'digits_mlp_qcs8w.pt2';
+const data = 'digits_mlp_qcs8w.safetensors';
+const source = readFileSync(join(workspaceRoot, 'tools', 'pack-check', `${script}.mts`), 'utf8');
 const folder = mkdtempSync(join(tmpdir(), 'qfuse-user-'));
 // The workspace's own settings for npm and nx must not reach the user's folder.
 const env = Object.fromEntries(
@@ -29,8 +33,18 @@ function run(what, command, ...args) {
 try {
   const packages = packAll(workspaceRoot, join(folder, 'tarballs'));
   const dependencies = Object.fromEntries(packages.map(({ name, tarball }) => [name, `file:tarballs/${basename(tarball)}`]));
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module', dependencies }, undefined, 2));
-  for (const file of readdirSync(scripts)) copyFileSync(join(scripts, file), join(folder, file));
+  const { devDependencies: used } = JSON.parse(readFileSync(join(workspaceRoot, 'package.json'), 'utf8'));
+  const devDependencies = { '@types/node': used['@types/node'], vitest: used.vitest };
+  writeFileSync(
+    join(folder, 'package.json'),
+    JSON.stringify({ name: 'user', private: true, type: 'module', dependencies, devDependencies }, undefined, 2),
+  );
+  for (const file of [model, data]) copyFileSync(join(workspaceRoot, 'fixtures', 'pt2', file), join(folder, file));
+  writeFileSync(join(folder, `${script}.mts`), source);
+  writeFileSync(
+    join(folder, `${script}.mjs`),
+    ts.transpileModule(source, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } }).outputText,
+  );
 
   run('install from tarballs', 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline');
   const entries = packages.flatMap(({ name, manifest }) =>
@@ -38,8 +52,10 @@ try {
       .filter((entry) => entry !== './package.json')
       .map((entry) => name + entry.slice(1)),
   );
-  writeFileSync(join(folder, 'imports.mjs'), entries.map((entry) => `await import('${entry}');\n`).join(''));
-  run(`import ${entries.length} entry points`, process.execPath, 'imports.mjs');
+  // The testing kit works inside vitest only; the pass of the guide below uses it there.
+  const imports = entries.filter((entry) => entry !== '@qfuse/testing');
+  writeFileSync(join(folder, 'imports.mjs'), imports.map((entry) => `await import('${entry}');\n`).join(''));
+  run(`import ${imports.length} entry points`, process.execPath, 'imports.mjs');
 
   writeFileSync(join(folder, 'types.mts'), entries.map((entry, index) => `export * as m${index} from '${entry}';\n`).join(''));
   for (const [module, resolution] of [
@@ -49,6 +65,16 @@ try {
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(typesConfig(module, resolution)));
     run(`types under ${resolution}`, process.execPath, join(workspaceRoot, 'node_modules', 'ts7', 'bin', 'tsc'), '-p', folder);
   }
+
+  const tensors = ['--inputs', data, '--expect', data];
+  run('a script of one pass and the backend', process.execPath, `${script}.mjs`, model, data);
+  run('qfuse run, in the interpreter', 'npx', '--no', 'qfuse', 'run', model, ...tensors, '--device', 'reference');
+  run('qfuse run, on WebGPU', 'npx', '--no', 'qfuse', 'run', model, ...tensors, '--adapter', 'software');
+  run('qfuse compile', 'npx', '--no', 'qfuse', 'compile', model, '-o', 'model.qfuse');
+  run('qfuse run of the compiled program', 'npx', '--no', 'qfuse', 'run', 'model.qfuse', ...tensors, '--adapter', 'software');
+
+  const files = writeGuide(join(folder, 'guide'));
+  run(`tests of the pass of docs/writing-passes.md (${files.length} files)`, 'npx', '--no', 'vitest', 'run', '--root', 'guide');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
@@ -69,10 +95,27 @@ function typesConfig(module, moduleResolution) {
     moduleResolution,
     target: 'es2022',
     lib: ['es2023', 'dom'],
-    types: [],
+    types: ['node'],
     strict: true,
     noEmit: true,
     skipLibCheck: false,
   };
   return { compilerOptions, files: ['types.mts', 'fuse-and-run.mts'] };
+}
+
+/**
+ * Writes the pass that docs/writing-passes.md makes: every code block whose line above is a file name.
+ *
+ * @param {string} target
+ * @returns {string[]} the files, relative to `target`
+ */
+function writeGuide(target) {
+  const guide = readFileSync(join(workspaceRoot, 'docs', 'writing-passes.md'), 'utf8');
+  const blocks = [...guide.matchAll(/^`([\w./-]+)`\n```\w*\n([\s\S]*?)^```$/gm)];
+  for (const [, path = '', text = ''] of blocks) {
+    mkdirSync(dirname(join(target, path)), { recursive: true });
+    writeFileSync(join(target, path), text);
+  }
+  writeFileSync(join(target, 'package.json'), JSON.stringify({ name: 'fuse-silu', private: true, type: 'module' }));
+  return blocks.map(([, path = '']) => path);
 }

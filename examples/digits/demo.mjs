@@ -12,8 +12,8 @@ const { values: options } = parseArgs({ options: { adapter: { type: 'string', de
 const fixtures = new URL('../../fixtures/pt2/', import.meta.url);
 const models = JSON.parse(readFileSync(new URL('cases.json', fixtures), 'utf8')).filter((c) => /^digits_mlp_qcs[48]w$/.test(c.name));
 
-const { device, info, destroy } = await requestDevice({ adapter: options.adapter });
-console.log(`WebGPU adapter: ${info.name}\n`);
+const { device, adapter, destroy } = await requestDevice({ adapter: options.adapter });
+console.log(`WebGPU adapter: ${adapter.name}\n`);
 
 const registry = createCompilerRegistry(presetWebGPU());
 let wrong = 0;

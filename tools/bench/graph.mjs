@@ -16,8 +16,21 @@ export const sizes = Object.freeze([1e4, 1e5, 1e6]);
 const width = 64;
 const same = ({ operands }) => [operands.x];
 const reference = ({ operands }) => [operands.x];
-const MatMul = defineOp({ name: 'bench.matmul', summary: 'x · weight', operands: { x: tensor(), weight: tensor() }, infer: same, reference });
-const Add = defineOp({ name: 'bench.add', summary: 'x + y', operands: { x: tensor(), y: tensor() }, commutative: ['x', 'y'], infer: addShape, reference });
+const MatMul = defineOp({
+  name: 'bench.matmul',
+  summary: 'x · weight',
+  operands: { x: tensor(), weight: tensor() },
+  infer: same,
+  reference,
+});
+const Add = defineOp({
+  name: 'bench.add',
+  summary: 'x + y',
+  operands: { x: tensor(), y: tensor() },
+  commutative: ['x', 'y'],
+  infer: addShape,
+  reference,
+});
 const Relu = defineOp({ name: 'bench.relu', summary: 'max(x, 0)', operands: { x: tensor() }, infer: same, reference });
 const Linear = defineOp({
   name: 'bench.linear',
@@ -123,7 +136,9 @@ function main(args) {
   if (json) return console.log(JSON.stringify(records, null, 2));
   for (const { task, nodes, ms, nsPerNode, stepsPerNode } of records) {
     const rest = stepsPerNode === undefined ? '' : `  ${stepsPerNode.toFixed(2)} steps/node`;
-    console.log(`${task.padEnd(8)} ${String(nodes).padStart(8)} nodes  ${ms.toFixed(1).padStart(9)} ms  ${nsPerNode.toFixed(0).padStart(6)} ns/node${rest}`);
+    console.log(
+      `${task.padEnd(8)} ${String(nodes).padStart(8)} nodes  ${ms.toFixed(1).padStart(9)} ms  ${nsPerNode.toFixed(0).padStart(6)} ns/node${rest}`,
+    );
   }
 }
 

@@ -30,8 +30,11 @@ const allowed = /** @type {Record<Layer, readonly Layer[]>} */ ({
   test: ['ir', 'core', 'author', 'plugin'],
 });
 
-/** Packages that may use Node: they read files or find a device. Everything else runs in a browser as it is. */
-const nodePackages = /^packages\/(import-[^/]+|device-node|swiftshader-[^/]+|cli|testing|create-[^/]+)$/;
+/** Packages that need Node. Everything else runs in a browser as it is, but for its entry `./node`. */
+const nodePackages = /^packages\/(device-node|swiftshader-[^/]+|cli|testing|create-[^/]+)$/;
+
+/** The file behind the entry `./node` of a package that otherwise runs in browsers. */
+const nodeEntry = /\/src\/node\.ts$/;
 
 /**
  * @param {string} root a package's folder, relative to the workspace root
@@ -125,6 +128,7 @@ function checkEdge(from, to) {
  */
 function checkFile(pkg, file, byName, portable) {
   const test = /\.(test|bench|test-d)\.ts$/.test(file.path);
+  const browser = portable && !test && !nodeEntry.test(file.path);
   const shipped = shippedDependencies(pkg);
   const development = pkg.manifest.devDependencies ?? {};
   /** @type {string[]} */
@@ -134,14 +138,18 @@ function checkFile(pkg, file, byName, portable) {
     if (specifier.startsWith('.')) {
       const target = posix.join(posix.dirname(file.path), specifier);
       if (!target.startsWith(`${pkg.root}/`)) say('a relative import may not leave its package; import by package name');
+      if (browser && nodeEntry.test(target.replace(/\.js$/, '.ts')))
+        say('this package runs in browsers; only users in Node import its entry "./node"');
       continue;
     }
     if (isBuiltin(specifier)) {
-      if (portable && !test) say('this package runs in browsers and may not use Node');
+      if (browser) say('this package runs in browsers and may not use Node');
       continue;
     }
     const [name, path] = splitSpecifier(specifier);
     const target = byName.get(name);
+    if (browser && target && (path === './node' || (nodePackages.test(target.root) && layerOf(target.root) !== 'test')))
+      say('this package runs in browsers, what it imports needs Node');
     if (target && path !== '.' && !(path in (target.manifest.exports ?? {})))
       say(`${name} does not export it; its public entries are its exports`);
     if (name === pkg.name || name in shipped) continue;

@@ -49,7 +49,7 @@ describe('what is allowed', () => {
         manifest: { ...uses('plugin', 'ops'), ...tests('testing') },
         imports: { 'sub/rules.ts': ['@qfuse/plugin', '../options.js'] },
       }),
-      pkg('packages/import-pt2', { manifest: uses('plugin'), imports: { 'file.ts': ['node:fs'] } }),
+      pkg('packages/import-pt2', { manifest: uses('plugin'), imports: { 'node.ts': ['node:fs'] } }),
       pkg('packages/backend-webgpu', { manifest: { ...uses('plugin', 'ops'), ...tests('device-node') } }),
       pkg('packages/compiler', { manifest: uses('ir', 'interp', 'import-pt2', 'pass-cse', 'backend-webgpu') }),
       pkg('packages/device-node', { imports: { 'index.ts': ['node:os', 'fs'] } }),
@@ -184,6 +184,28 @@ describe('imports', () => {
       `packages/passes/cse/src/index.ts: imports ${specifier}: ${reason}`,
     ]);
     expect(findings({ imports: { 'index.ts': [specifier] } }, 'packages/device-node')).toEqual([]);
+  });
+
+  test('the entry "./node" of a browser package may use Node, and nothing else of it may use that entry', () => {
+    const device = pkg('packages/device-node');
+    const manifest = { ...uses('device-node'), exports: { '.': {}, './node': {} } };
+    const compiler = pkg('packages/compiler', {
+      manifest,
+      imports: {
+        'node.ts': ['node:fs', '@qfuse/device-node'],
+        'node.test.ts': ['./node.js'],
+        'index.ts': ['./node.js', '@qfuse/device-node'],
+      },
+    });
+    const preset = pkg('packages/preset-webgpu', {
+      manifest: uses('compiler'),
+      imports: { 'index.ts': ['@qfuse/compiler', '@qfuse/compiler/node'] },
+    });
+    expect(check(device, compiler, preset)).toEqual([
+      'packages/compiler/src/index.ts: imports ./node.js: this package runs in browsers; only users in Node import its entry "./node"',
+      'packages/compiler/src/index.ts: imports @qfuse/device-node: this package runs in browsers, what it imports needs Node',
+      'packages/preset-webgpu/src/index.ts: imports @qfuse/compiler/node: this package runs in browsers, what it imports needs Node',
+    ]);
   });
 
   test('a browser package whose declarations are built with the types of Node', () => {

@@ -76,30 +76,31 @@ export interface Cost {
 export type KernelSample = string;
 
 /** An implementation of an op in WGSL, or the statement that the op changes nothing in memory. */
-export interface WebGPUKernel<D extends AnyOp = AnyOp> extends Kernel {
+export interface WebGPUKernel extends Kernel {
   readonly target: 'webgpu';
-  readonly op: D;
-  readonly supports: (node: Node<D>, target: WebGPUTarget) => Verdict;
+  readonly supports: (node: Node, target: WebGPUTarget) => Verdict;
   /** The dispatches in order. Pure: equal nodes and targets give equal text. Called only when `supports` says yes. */
-  readonly emit?: ((node: Node<D>, target: WebGPUTarget) => readonly Dispatch[]) | undefined;
+  readonly emit?: ((node: Node, target: WebGPUTarget) => readonly Dispatch[]) | undefined;
   /** In place of `emit`: every result is the memory of this operand. */
-  readonly alias?: OperandName<D> | undefined;
+  readonly alias?: string | undefined;
   readonly error: ErrorBound;
-  readonly cost: (node: Node<D>, sizes: Sizes) => Cost;
+  readonly cost: (node: Node, sizes: Sizes) => Cost;
   /** Graph texts that a test runs against the op's reference. */
   readonly samples: readonly KernelSample[];
 }
 
-/** What {@link defineKernel} takes. */
+/** What {@link defineKernel} takes: as {@link WebGPUKernel}, with nodes of the op's own type. */
 export interface KernelInit<D extends AnyOp> {
   /** Unique among kernels, e.g. `elementwise/aten.relu`. */
   readonly name: string;
   readonly op: D;
   readonly supports: (node: Node<D>, target: WebGPUTarget) => Verdict;
-  readonly emit?: WebGPUKernel<D>['emit'];
+  readonly emit?: (node: Node<D>, target: WebGPUTarget) => readonly Dispatch[];
   readonly alias?: OperandName<D>;
+  /** Default: {@link oneRounding}. */
   readonly error?: ErrorBound;
-  readonly cost?: WebGPUKernel<D>['cost'];
+  /** Default: {@link streamCost}. */
+  readonly cost?: (node: Node<D>, sizes: Sizes) => Cost;
   readonly samples?: readonly KernelSample[];
 }
 
@@ -112,10 +113,13 @@ export const exact: ErrorBound = Object.freeze({ absolute: 0, relative: 0 });
  * Defines a kernel. Publish it in the `kernels` of a plugin, or give it to `compileProgram`.
  * @throws Error when it has both or none of `emit` and `alias`
  */
-export function defineKernel<D extends AnyOp>(init: KernelInit<D>): WebGPUKernel<D> {
+export function defineKernel<D extends AnyOp>(init: KernelInit<D>): WebGPUKernel {
   if ((init.emit === undefined) === (init.alias === undefined)) throw new Error(`kernel ${init.name}: expected either "emit" or "alias"`);
   if (init.alias !== undefined && !Object.hasOwn(init.op.operands, init.alias)) throw new Error(`kernel ${init.name}: ${init.op.name} has no operand "${init.alias}"`);
-  return Object.freeze({ target: 'webgpu', error: oneRounding, cost: streamCost, samples: [], ...init } as const);
+  // The registry asks a kernel only about nodes of its own op, so the narrower parameter is safe.
+  const functions = init as unknown as Pick<WebGPUKernel, 'supports' | 'emit' | 'cost'>;
+  const { name, op, alias, error = oneRounding, samples = [] } = init;
+  return Object.freeze({ target: 'webgpu', name, op, alias, error, samples, supports: functions.supports, emit: functions.emit, cost: functions.cost ?? streamCost });
 }
 
 /** Every operand and result once, an operation for each element of the results. */

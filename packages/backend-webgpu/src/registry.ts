@@ -1,5 +1,5 @@
 import { type AnyOp, dtypeInfo, type Kernel, type Node, no, QfuseError, type Value, type Verdict, yes } from '@qfuse/plugin';
-import type { WebGPUKernel } from './kernel.js';
+import type { Dispatch, WebGPUKernel } from './kernel.js';
 import { layoutOf, storageBytes } from './storage.js';
 import type { WebGPUTarget } from './target.js';
 
@@ -13,8 +13,10 @@ export interface KernelRegistry {
   has(op: AnyOp): boolean;
 }
 
-/** A kernel, or the reasons for there being none. */
-export type Selection = { readonly kernel: WebGPUKernel } | { readonly kernel?: undefined; readonly reasons: readonly string[] };
+/** A kernel with its dispatches (none for an alias), or the reasons for there being none. */
+export type Selection =
+  | { readonly kernel: WebGPUKernel; readonly dispatches: readonly Dispatch[] }
+  | { readonly kernel?: undefined; readonly reasons: readonly string[] };
 
 /**
  * Joins kernels; earlier ones are asked first. Kernels of other targets are left out.
@@ -40,8 +42,9 @@ export function createKernelRegistry(kernels: Iterable<Kernel>, target: WebGPUTa
       else {
         for (const kernel of byOp.get(node.op) ?? []) {
           const verdict = kernel.supports(node, target);
-          const fits = verdict.ok ? checkBindings(node, kernel, target) : verdict;
-          if (fits.ok) return { kernel };
+          const dispatches = verdict.ok ? (kernel.emit?.(node, target) ?? []) : [];
+          const fits = verdict.ok ? checkBindings(dispatches, target) : verdict;
+          if (fits.ok) return { kernel, dispatches };
           reasons.push(`${kernel.name}: ${fits.why}`);
         }
         if (!byOp.has(node.op)) reasons.push(node.op.view ? 'a view over dtypes of different layouts' : 'there is no kernel for this op');
@@ -62,10 +65,9 @@ function checkDtypes(node: Node): Verdict {
 }
 
 /** Values of known size that are bound as they are must fit into a binding. */
-function checkBindings(node: Node, kernel: WebGPUKernel, target: WebGPUTarget): Verdict {
+function checkBindings(dispatches: readonly Dispatch[], target: WebGPUTarget): Verdict {
   const limit = target.limits.maxStorageBufferBindingSize;
-  if (kernel.emit === undefined) return yes;
-  for (const { bindings } of kernel.emit(node, target)) {
+  for (const { bindings } of dispatches) {
     if (bindings.length > target.limits.maxStorageBuffersPerShaderStage)
       return no(`it binds ${bindings.length} storage buffers, the device takes ${target.limits.maxStorageBuffersPerShaderStage}`);
     for (const { from } of bindings) {

@@ -10,7 +10,7 @@ export async function describeOnDevice(graph: Graph, registry: Registry, adapter
     const program = await compileProgram(graph, { device: node.device, kernels: registry.kernels.filter((k) => k.target === 'webgpu') as never });
     const text = String(program.plan);
     program.dispose();
-    return { adapter: node.info.name, text };
+    return { adapter: node.adapter.name, text };
   } finally {
     node.destroy();
   }

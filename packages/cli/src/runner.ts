@@ -30,7 +30,7 @@ export async function openRunner(options: RunnerOptions, registry: Registry): Pr
   const node = await requestDevice({ adapter: options.adapter ?? 'auto' });
   const kernels = registry.kernels.filter((k) => k.target === 'webgpu');
   return {
-    adapter: node.info.name,
+    adapter: node.adapter.name,
     prepare: async (graph) => {
       const program = await compileProgram(graph, { device: node.device, kernels: kernels as never });
       return { run: async (inputs) => (await program.run(inputs)).outputs, dispose: () => program.dispose() };

@@ -38,7 +38,11 @@ function nearestRefusal(node: Node, refused: ReadonlyMap<Node, readonly RuleReco
     const next = new Set<Node>();
     for (const n of level) {
       for (const r of refused.get(n) ?? []) if (best === undefined || r.depth > best.depth) best = r;
-      for (const result of n.results) for (const reader of result.readers()) if ('op' in reader && !seen.has(reader)) next.add(reader), seen.add(reader);
+      for (const reader of n.results.flatMap((r) => r.readers())) {
+        if (!('op' in reader) || seen.has(reader)) continue;
+        next.add(reader);
+        seen.add(reader);
+      }
     }
     // The first operation that any rule looked at decides; what lies behind it is another story.
     if (best !== undefined) return best;

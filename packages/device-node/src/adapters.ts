@@ -38,7 +38,7 @@ export async function findAdapter(
   if (!adapter) return undefined;
   const record = describeAdapter(gpu, adapter, origin);
   // Dawn takes the first adapter whose name contains the one asked for, which may be that of a longer name.
-  if (name !== undefined && record.name !== normalizeName(name)) return undefined;
+  if (name !== undefined && !isSameName(name, adapter.info.device)) return undefined;
   return { dawn, gpu, adapter, record };
 }
 
@@ -61,6 +61,12 @@ export function normalizeName(name: string): string {
     .replace(/^-+|-+$/g, '');
 }
 
+/** Compares what is left of a name however WebGPU spells it; a driver may also hide it there. */
+function isSameName(name: string, device: string): boolean {
+  const essence = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  return device === '' || essence(name) === essence(device);
+}
+
 /** Copies everything there is to know about an adapter into plain data. */
 function describeAdapter(gpu: GPU, adapter: GPUAdapter, origin: Origin): AdapterRecord {
   const info = adapter.info as DawnAdapterInfo;
@@ -70,9 +76,13 @@ function describeAdapter(gpu: GPU, adapter: GPUAdapter, origin: Origin): Adapter
     const value: unknown = adapter.limits[name as keyof GPUSupportedLimits];
     if (typeof value === 'number') limits[name] = value;
   }
-  const matrixConfigs = [...(info.subgroupMatrixConfigs ?? [])].map(
-    ({ componentType, resultComponentType, M, N, K }) => ({ componentType, resultComponentType, M, N, K }),
-  );
+  const matrixConfigs = [...(info.subgroupMatrixConfigs ?? [])].map(({ componentType, resultComponentType, M, N, K }) => ({
+    componentType,
+    resultComponentType,
+    M,
+    N,
+    K,
+  }));
   const name = origin === 'null' ? 'null' : normalizeName(info.device || info.description || info.vendor);
   return {
     name,

@@ -1,6 +1,6 @@
-import { lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 
 /**
  * Folders that may hold what is unpacked once per user, best first: `$XDG_CACHE_HOME/qfuse`, `~/.cache/qfuse`,
@@ -28,14 +28,9 @@ export function cacheFolders(env: NodeJS.ProcessEnv = process.env): string[] {
  * @returns the folder, intact
  * @throws Error when the folder cannot be written, or belongs to somebody else
  */
-export function installOnce(
-  base: string,
-  name: string,
-  isIntact: (folder: string) => boolean,
-  write: (folder: string) => void,
-): string {
+export function installOnce(base: string, name: string, isIntact: (folder: string) => boolean, write: (folder: string) => void): string {
   const target = join(base, name);
-  mkdirSync(base, { recursive: true, mode: 0o700 });
+  makeFolders(base);
   requireOwn(base);
   // Another process may replace a damaged folder between two steps here; each such process leaves an intact one.
   for (let attempt = 0; attempt < 3; attempt++) {
@@ -53,6 +48,17 @@ export function installOnce(
   }
   if (isIntact(target)) return target;
   throw new Error(`${target} does not stay intact`);
+}
+
+/** `mkdir` with `recursive` never returns for a path in `/proc` (Node 20), which a broken $HOME may name. */
+function makeFolders(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolders(dirname(folder));
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 /** A folder cannot be renamed onto a folder with files in it, so a damaged one is moved away first. */

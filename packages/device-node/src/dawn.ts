@@ -110,7 +110,8 @@ export function loadFailure(cause: unknown, platform: string = platformName()): 
   return new QfuseError('device-node/dawn-failed', `WebGPU (Dawn) could not be loaded: ${message}`, { help, cause });
 }
 
-/** The message of anything that was thrown. */
+/** The message of anything that was thrown, also of an error that comes from another realm. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message: unknown = (error as { message?: unknown } | null | undefined)?.message;
+  return typeof message === 'string' ? message : String(error);
 }

@@ -64,10 +64,7 @@ function featuresFor(adapter: AdapterRecord, required: readonly string[]): strin
   return [...new Set([...useful, ...required])];
 }
 
-function limitsFor(
-  adapter: AdapterRecord,
-  wanted: NonNullable<DeviceOptions['requiredLimits']>,
-): Record<string, number> {
+function limitsFor(adapter: AdapterRecord, wanted: NonNullable<DeviceOptions['requiredLimits']>): Record<string, number> {
   if (wanted === 'maximum') return { ...adapter.limits };
   if (wanted === 'default') return {};
   for (const [name, value] of Object.entries(wanted)) {
@@ -78,10 +75,7 @@ function limitsFor(
       });
     // Of an alignment the smaller value is the better one.
     if (name.startsWith('min') ? value < limit : value > limit)
-      throw new QfuseError(
-        'device-node/limit-exceeded',
-        `${name} of ${adapter.name} is ${limit}, but ${value} is required`,
-      );
+      throw new QfuseError('device-node/limit-exceeded', `${name} of ${adapter.name} is ${limit}, but ${value} is required`);
   }
   return { ...wanted };
 }

@@ -113,6 +113,12 @@ async function byName(wanted: string, options: DeviceOptions): Promise<FoundAdap
     const found = await findAdapter(dawn, origin, options, name);
     if (found) return found;
   }
+  if (matches.length)
+    throw new QfuseError(
+      'device-node/no-adapter',
+      `WebGPU cannot use an adapter named "${wanted}", though there is: ${matches.map(({ name }) => name).join(', ')}`,
+      { help: 'Its name may be part of another one\'s: give all of it. Or use "auto", "software" or "native".' },
+    );
   const names = candidates.map(({ name, origin }) => `${normalizeName(name)} (${origin})`);
   throw new QfuseError(
     'device-node/unknown-adapter',

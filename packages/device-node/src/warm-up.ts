@@ -19,9 +19,7 @@ export async function warmUp(
   const storage = 0x80; // GPUBufferUsage.STORAGE
   const buffer = device.createBuffer({ size: 1 << 20, usage: storage });
   const module = device.createShaderModule({ code: shader });
-  const pipeline = await guard(
-    device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } }),
-  );
+  const pipeline = await guard(device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } }));
   const bindGroup = device.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
     entries: [{ binding: 0, resource: { buffer } }],

@@ -6,6 +6,7 @@ import { handlerOf, writeBack } from './handlers.js';
 import { type Call, Lowering } from './lowering.js';
 import { finishProgram } from './outputs.js';
 import { declareInputs } from './placeholders.js';
+import { updateStatistics } from './running-statistics.js';
 import type { ProgramNode } from './schema.js';
 import { learnGuards } from './guards.js';
 import { functional, isInPlace, parseTarget, shortTarget, type Target } from './targets.js';
@@ -16,9 +17,6 @@ const MAX_NAMED = 50;
 
 /** In-place operators that change a tensor's shape, not its contents. */
 const reshapers: ReadonlySet<string> = new Set(['t_', 'transpose_', 'swapaxes_', 'swapdims_', 'squeeze_', 'unsqueeze_']);
-
-/** Operators that update running statistics, which their schemas do not say, when the named argument is true. */
-const hiddenWriters: Readonly<Record<string, string>> = { batch_norm: 'training', native_batch_norm: 'training', _native_batch_norm_legit: 'training', cudnn_batch_norm: 'training', instance_norm: 'use_input_stats' };
 
 const isSymbolic = (node: ProgramNode): boolean => node.outputs.length > 0 && node.outputs.every((o) => o.kind.startsWith('sym-'));
 
@@ -86,7 +84,6 @@ function refuseDynamicShapes({ program, symbols }: Lowering): void {
 
 /** Any operator that is described by its op's definition. */
 function lowerGeneric(call: Call, target: Target, lowering: Lowering): void {
-  refuseHiddenWrite(call, target);
   const node = lowering.generic(call, target, lowering.recordedTypes(call));
   const names = lowering.resultNames(call.node);
   if (names.length > node.results.length) throw programError(`${call.who} records ${names.length} results, ${node.op.name} has ${node.results.length}`);
@@ -103,12 +100,7 @@ function lowerGeneric(call: Call, target: Target, lowering: Lowering): void {
       lowering.define(name, { ref: relation === 'view' ? lowering.memory.view(of, view(), value, call.who) : lowering.memory.perhaps(of, value) });
     }
   }
-}
-
-function refuseHiddenWrite(call: Call, target: Target): void {
-  const flag = target.namespace === 'aten' && Object.hasOwn(hiddenWriters, target.name) ? call.args.get(hiddenWriters[target.name]!) : undefined;
-  if (flag?.kind === 'bool' && flag.value && call.args.get('running_mean')?.kind === 'tensor')
-    throw unsupported('training', `${call.who} updates its running statistics: the model was exported in training mode`, 'call model.eval() before torch.export.export');
+  updateStatistics(call, target, lowering);
 }
 
 /** `x.add_(y)`: the functional operator, then its result becomes the contents of `x`. */

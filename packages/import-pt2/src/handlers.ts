@@ -60,7 +60,7 @@ function contentsFor(lowering: Lowering, self: Value, src: Value, who: string): 
 /** Writes into the first argument, whose name the result then also is. */
 export function writeBack(call: Call, lowering: Lowering, value: Value): void {
   const { handle } = lowering.tensorArgument(call, firstName(call));
-  lowering.memory.write(handle.ref, value, call.node.name);
+  lowering.memory.write(handle.ref, value, call.who);
   const [name] = lowering.resultNames(call.node);
   if (name !== undefined) lowering.define(name, handle);
 }

@@ -189,7 +189,7 @@ export class Lowering {
    */
   generic(call: Call, target: Target, types?: readonly TensorType[]): Node {
     const candidates = this.candidates(target);
-    const op = candidates.find((c) => this.#fits(call, c)) ?? candidates[0];
+    const op = candidates.find((c) => this.#fits(call, c, false)) ?? candidates.find((c) => this.#fits(call, c, true)) ?? candidates[0];
     if (op === undefined) throw unsupported('op', `${call.who}: the operator is not supported`);
     const slots = op.operandNames.flatMap((name, i) => (i === op.variadic ? this.#list(call, name) : [this.#operand(call, op, name)]));
     const attrs: Record<string, AttrValue> = {};
@@ -204,13 +204,16 @@ export class Lowering {
     return this.createFromSlots(op, slots, attrs, call.who, types);
   }
 
-  /** Whether each argument is a tensor where `op` has an operand and none where it has an attribute. */
-  #fits(call: Call, op: AnyOp): boolean {
+  /**
+   * Whether each argument is a tensor where `op` has an operand and none where it has an attribute.
+   * @param made - whether an operand may also be made of a number
+   */
+  #fits(call: Call, op: AnyOp, made: boolean): boolean {
     return [...call.args].every(([name, arg]) => {
       const isTensor = arg.kind === 'tensor' || (arg.kind === 'tensors' && arg.names.length > 0);
       if (isTensor) return Object.hasOwn(op.operands, name);
       if (arg.kind === 'none' || IGNORED.has(name)) return true;
-      if (!Object.hasOwn(op.attrs, name)) return arg.kind === 'tensors' && Object.hasOwn(op.operands, name);
+      if (!Object.hasOwn(op.attrs, name)) return Object.hasOwn(op.operands, name) && (made || arg.kind === 'tensors');
       return op.attrs[name]!.kind !== 'scalar' || scalarOf(arg, this.symbols, call.who) !== undefined;
     });
   }

@@ -1,5 +1,5 @@
 import type { Value } from '@qfuse/plugin';
-import { quote, unsupported } from './errors.js';
+import { unsupported } from './errors.js';
 import { MAX_VIEW_DEPTH } from './limits.js';
 
 /** How a tensor that shares storage with another follows from it, and back. */
@@ -110,14 +110,14 @@ export class Memory {
 
   /**
    * The contents of a tensor.
-   * @param who - the node that reads, for messages
+   * @param who - who reads, for messages
    * @throws QfuseError `pt2/unsupported-alias` when they are in doubt
    */
   read(ref: TensorRef, who: string): Value {
     const { storage } = ref;
     const { doubt } = storage;
     if (doubt !== undefined)
-      throw unsupported('alias', `${quote(who)} reads a tensor that ${quote(doubt.who)} may have changed in place: whether the two share memory depends on strides`, 'clone the tensor before it is changed');
+      throw unsupported('alias', `${who} reads a tensor that ${doubt.who} may have changed in place: whether the two share memory depends on strides`, 'clone the tensor before it is changed');
     const stale: TensorRef[] = [];
     let at = ref;
     while (at.version !== storage.version && at.source !== undefined) {
@@ -133,7 +133,7 @@ export class Memory {
 
   /**
    * Gives a tensor new contents, of the same type.
-   * @param who - the node that writes, for messages
+   * @param who - who writes, for messages
    * @throws QfuseError `pt2/unsupported-alias` for a write through a view that cannot be carried back
    */
   write(ref: TensorRef, value: Value, who: string): void {
@@ -145,7 +145,7 @@ export class Memory {
     const contents = chain.map((r, i) => {
       if (i > 0) {
         const view = chain[i - 1]!.view!;
-        if (view.scatter === undefined) throw unsupported('alias', `${quote(who)} writes in place through a view made by ${view.op}, which qfuse cannot undo`, 'clone the view before it is changed');
+        if (view.scatter === undefined) throw unsupported('alias', `${who} writes in place through a view made by ${view.op}, which qfuse cannot undo`, 'clone the view before it is changed');
         part = view.scatter(this.read(r, who), part);
       }
       return part;

@@ -128,7 +128,7 @@ export class Symbols {
 
 
 /** The first unbacked symbol of a dim. */
-export const unbackedSymbol = (dim: Dim): string | undefined => [...dimSymbols(dim)].find(isUnbacked);
+const unbackedSymbol = (dim: Dim): string | undefined => [...dimSymbols(dim)].find(isUnbacked);
 
 /** The name of a dim that is just a symbol. */
 function plainSymbol(dim: Dim): string | undefined {

@@ -40,6 +40,19 @@ const splitPart: Scatter = ({ node, index, source, lowering, who }, whole, part)
   return lowering.create('aten.slice_scatter', { self: whole, src: part }, { dim, start, end, step: 1 }, who, [whole.type]).result;
 };
 
+/** `narrow` says how long the slice is instead of where it ends. */
+const narrowed: Scatter = ({ node, lowering, who }, source, part) => {
+  const { dim, start, length } = node.attrs as { readonly dim: number; readonly start: Dim; readonly length: Dim };
+  const size = source.type.shape[dimMod(dim, source.type.shape.length) as number]!;
+  const from = typeof start === 'number' && start < 0 ? dimAdd(start, size) : start;
+  return lowering.create('aten.slice_scatter', { self: source, src: part }, { dim, start: from, end: dimAdd(from, length), step: 1 }, who, [source.type]).result;
+};
+
+const moved: Scatter = ({ node, lowering, who }, _, part) => {
+  const { source, destination } = node.attrs;
+  return lowering.createFromSlots(node.op, [part], { source: destination, destination: source }, who).result;
+};
+
 const unbound: Scatter = ({ node, index, lowering, who }, whole, part) =>
   lowering.create('aten.select_scatter', { self: whole, src: part }, { dim: node.attrs['dim'] ?? 0, index }, who, [whole.type]).result;
 
@@ -64,14 +77,14 @@ const scatters: Readonly<Record<string, Scatter | undefined>> = {
   'aten.tensor_split.sections': splitPart,
   'aten.tensor_split.indices': splitPart,
   'aten.unbind.int': unbound,
-  'aten.narrow': undefined,
+  'aten.narrow': narrowed,
   'aten.expand': undefined,
   'aten.expand_as': undefined,
   'aten.broadcast_to': undefined,
-  'aten.movedim.int': undefined,
-  'aten.movedim.intlist': undefined,
-  'aten.numpy_T': undefined,
-  'aten.mT': undefined,
+  'aten.movedim.int': moved,
+  'aten.movedim.intlist': moved,
+  'aten.numpy_T': involution,
+  'aten.mT': involution,
   'aten.unfold': undefined,
   'aten.as_strided': undefined,
   'aten.meshgrid': undefined,

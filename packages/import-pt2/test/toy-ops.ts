@@ -39,6 +39,7 @@ export const toyOps = opTable([
   binary('aten.add.Tensor'),
   withScalar('aten.add.Scalar'),
   binary('aten.mul.Tensor'),
+  withScalar('aten.mul.Scalar'),
   binary('aten.maximum'),
   reshape('aten.view'),
   toy('aten.reshape', { self: tensor() }, { shape: attr.dims() }, ({ operands: { self }, attrs: { shape } }) => shaped(self, known(shape, self.shape))),
@@ -56,6 +57,7 @@ export const toyOps = opTable([
   toy('aten.cat', { tensors: tensorList() }, { dim: attr.optional(attr.int(), 0) }, ({ operands: { tensors } }) => [tensorType(tensors[0]!.dtype, tensors[0]!.shape.with(0, tensors.reduce((n, t) => n + numeric(t!.shape[0], 0), 0)))]),
   toy('aten.index.Tensor', { self: tensor(), indices: tensorList() }, {}, ({ operands: { self } }) => [self]),
   toy('aten.layer_norm', { input: tensor(), weight: optionalTensor(), bias: optionalTensor() }, { normalized_shape: attr.dims(), eps: attr.optional(attr.float(), 1e-5) }, ({ operands: { input } }) => [input]),
-  toy('aten.batch_norm', { input: tensor(), running_mean: optionalTensor() }, { training: attr.bool() }, ({ operands: { input } }) => [input]),
+  toy('aten.mean.dim', { self: tensor() }, { dim: attr.ints() }, ({ operands: { self }, attrs: { dim } }) => shaped(self, self.shape.filter((_, i) => !dim.includes(i)))),
+  toy('aten.batch_norm', { input: tensor(), running_mean: optionalTensor() }, { training: attr.bool(), momentum: attr.optional(attr.float()) }, ({ operands: { input } }) => [input]),
   toy('aten.masked_fill.Scalar', { self: tensor(), mask: tensor('bool') }, { value: attr.scalar() }, ({ operands: { self } }) => [self]),
 ]);

@@ -1,3 +1,3 @@
-export { decomposition, Evaluator } from './evaluate.js';
-export { runGraph, type RunResult } from './run.js';
+export { decomposition } from './decompose.js';
+export { Evaluator, runGraph, type RunOptions, type RunResult } from './run.js';
 export { bindSymbols, concreteAttrs, concreteType } from '@qfuse/ir';

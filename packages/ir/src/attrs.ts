@@ -175,6 +175,10 @@ export function internAttrs(specs: AttrSpecs, names: readonly string[], given: A
     for (const name in given) throw new QfuseError('ir/attr', `unknown attribute "${name}"`);
     return empty;
   }
+  return recent(specs, names, given) ?? remember(specs, given, intern(specs, names, given));
+}
+
+function intern(specs: AttrSpecs, names: readonly string[], given: AttrRecord): AttrRecord {
   const out: Record<string, AttrValue> = {};
   // The kinds are part of the identity: an int 1 and a dim 1 print alike.
   let key = '';
@@ -185,6 +189,37 @@ export function internAttrs(specs: AttrSpecs, names: readonly string[], given: A
   }
   for (const name in given) if (!names.includes(name)) throw new QfuseError('ir/attr', `unknown attribute "${name}"`);
   return records.get(key, () => Object.freeze(out));
+}
+
+/** Records that are kept for each set of declarations, with what they were made of. */
+const KEPT = 8;
+const kept = new WeakMap<AttrSpecs, { readonly given: AttrRecord; readonly record: AttrRecord }[]>();
+
+/** The record that was made of the same values a short time ago: most nodes of a program have the attributes of another one. */
+function recent(specs: AttrSpecs, names: readonly string[], given: AttrRecord): AttrRecord | undefined {
+  const known = kept.get(specs);
+  if (known === undefined) return undefined;
+  next: for (const { given: before, record } of known) {
+    for (const name of names) if (!Object.is(before[name], given[name])) continue next;
+    for (const name in given) if (!names.includes(name)) return undefined;
+    return record;
+  }
+  return undefined;
+}
+
+function remember(specs: AttrSpecs, given: AttrRecord, record: AttrRecord): AttrRecord {
+  const copy: Record<string, AttrValue> = {};
+  for (const name in given) {
+    const value = given[name];
+    // An array may have another content when it is seen again.
+    if (typeof value === 'object' && !(value instanceof SymExpr)) return record;
+    copy[name] = value;
+  }
+  let known = kept.get(specs);
+  if (known === undefined) kept.set(specs, (known = []));
+  if (known.length === KEPT) known.shift();
+  known.push({ given: copy, record });
+  return record;
 }
 
 function canonicalNamed(s: AttrSpec<unknown>, name: string, value: AttrValue): AttrValue {

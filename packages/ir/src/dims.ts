@@ -45,7 +45,7 @@ const factorKey = (factors: readonly Atom[]): string => factors.map((f) => f.key
 const byKey = (a: Atom, b: Atom): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
 
 /** Terms, and factors of a term, that an expression has at most: far beyond real programs, and a product cannot exhaust the memory. */
-const MAX_TERMS = 256;
+const MAX_TERMS = 1024;
 /** Length of the text of an expression, for the same reason. */
 const MAX_TEXT = 8192;
 

@@ -1,10 +1,12 @@
-import { type AttrRecord, internAttrs } from './attrs.js';
+import type { AttrRecord } from './attrs.js';
 import type { Constant } from './constant.js';
 import { QfuseError } from './error.js';
 import { type ConstantRole, type Graph, type GraphConstant, GraphState, type Mutation, STATE } from './graph.js';
 import type { Node, Use, Value } from './handles.js';
-import type { AnyOp, AttrsInOf, InferContext, OperandName, OperandsOf } from './op.js';
+import { inferTypes, mayBeSameType } from './infer.js';
+import type { AnyOp, AttrsInOf, OperandName, OperandsOf } from './op.js';
 import { describeOrigin, madeOrigin, type Origin } from './origin.js';
+import type { SymbolFact } from './shape-env.js';
 import { NONE, type NodeId, type ValueId } from './store.js';
 import { sortNodes } from './sort.js';
 import { type TensorType, typeText } from './types.js';
@@ -35,10 +37,15 @@ export interface Builder {
 export interface Snapshot {
   /** @internal */
   readonly state: GraphState;
+  /** @internal */
+  readonly facts: ReadonlyMap<string, SymbolFact>;
   readonly edition: number;
 }
 
 const noAttrs: AttrRecord = Object.freeze({});
+const noOptions: CreateOptions = Object.freeze({});
+/** Readers that a message names. */
+const SHOWN_READERS = 8;
 const unknownOrigin = madeOrigin('builder', []);
 
 /** The only writer of a graph. Every write counts in {@link Graph.edition}. */
@@ -57,57 +64,65 @@ export class Editor implements Builder {
     return this.graph[STATE];
   }
 
-  create<D extends AnyOp>(op: D, operands: OperandsOf<D>, attrs?: AttrsInOf<D>, options: CreateOptions = {}): Node<D> {
-    return this.createFromSlots(op, this.#slots(op, operands as Record<string, unknown>), attrs as AttrRecord, options) as Node<D>;
+  create<D extends AnyOp>(op: D, operands: OperandsOf<D>, attrs?: AttrsInOf<D>, options: CreateOptions = noOptions): Node<D> {
+    return this.createFromSlots(op, slotsOf(op, operands as Record<string, unknown>), attrs as AttrRecord, options) as Node<D>;
   }
 
-  /** As {@link create}, with operands as slots in order (a variadic operand spread out). For parsers and generic code. */
-  createFromSlots(op: AnyOp, slots: readonly (Value | undefined)[], attrs: AttrRecord = noAttrs, options: CreateOptions = {}): Node {
+  /**
+   * As {@link create}, with operands as slots in order (a variadic operand spread out). For parsers and generic code.
+   * Optional operands at the end may be left out.
+   */
+  createFromSlots(op: AnyOp, slots: readonly (Value | undefined)[], attrs: AttrRecord = noAttrs, options: CreateOptions = noOptions): Node {
     const state = this.#state;
+    const { store } = state;
     const origin = options.origin ?? this.origin;
-    const inferred = inferTypes(this.graph, op, slots, attrs, origin);
-    const types = options.types === undefined ? inferred.types : this.#refine(op, inferred.types, options.types, origin);
-    for (const v of slots) if (v !== undefined && v.graph !== this.graph) throw new Error(`${op.name}: an operand belongs to another graph`);
-    let code = state.opCodes.get(op);
-    if (code === undefined) {
-      code = state.ops.push(op) - 1;
-      state.opCodes.set(op, code);
+    const operands: number[] = [];
+    const operandTypes: (TensorType | undefined)[] = [];
+    for (const v of slots) {
+      if (v !== undefined) this.#checkReadable(v, op.name);
+      operands.push(v === undefined ? NONE : v.id);
+      operandTypes.push(v === undefined ? undefined : state.types[v.id]);
     }
+    const inferred = inferTypes(this.graph.env, op, operandTypes, attrs, origin);
+    const types = options.types === undefined ? inferred.types : this.#refine(op, inferred.types, options.types, origin);
+    // Every declared operand has a slot, also when it is absent.
+    if (op.variadic < 0) while (operands.length < op.operandNames.length) operands.push(NONE);
     const before = options.before ?? this.place;
-    const ids = slots.map((v) => (v === undefined ? NONE : v.id));
-    const n = state.store.createNode(code, ids, types.length, before === undefined ? NONE : before.id);
+    if (before !== undefined) this.#checkHere(before);
+    const n = store.createNode(this.#codeOf(op), operands, types.length, before === undefined ? NONE : before.id);
     state.attrs[n] = inferred.attrs;
     state.origins[n] = origin;
-    const base = state.store.resultBase(n);
+    const base = store.resultBase(n);
     for (let i = 0; i < types.length; i++) state.types[base + i] = types[i]!;
     state.edition++;
     return this.graph.node(n as NodeId);
   }
 
+  #codeOf(op: AnyOp): number {
+    const { ops, opCodes } = this.#state;
+    let code = opCodes.get(op);
+    if (code === undefined) opCodes.set(op, (code = ops.push(op) - 1));
+    return code;
+  }
+
+  /** A value may be read when it is one of this graph's and its producer is there. */
+  #checkReadable(v: Value, who: string): void {
+    if (v.graph !== this.graph) throw new Error(`${who}: an operand belongs to another graph`);
+    const { store } = this.#state;
+    const producer = store.producer(v.id);
+    if (producer !== NONE && store.op(producer) === NONE) throw new Error(`${who}: an operand is a result of an erased node`);
+  }
+
+  #checkHere(node: Node): void {
+    if (node.graph !== this.graph) throw new Error(`node ${node.id} belongs to another graph`);
+    if (this.#state.store.op(node.id) === NONE) throw new Error(`node ${node.id} is erased`);
+  }
+
   #refine(op: AnyOp, inferred: readonly TensorType[], given: readonly TensorType[], origin: Origin): readonly TensorType[] {
-    const fits =
-      inferred.length === given.length &&
-      inferred.every(
-        (t, i) =>
-          t.dtype === given[i]!.dtype &&
-          t.shape.length === given[i]!.shape.length &&
-          t.shape.every((d, k) => this.graph.env.equal(d, given[i]!.shape[k]!) !== 'no'),
-      );
+    const fits = inferred.length === given.length && inferred.every((t, i) => mayBeSameType(this.graph.env, t, given[i]!));
     if (!fits)
       throw new QfuseError('ir/type-mismatch', `${op.name} at ${describeOrigin(origin)}: results are ${inferred.map(typeText).join(', ')}, but ${given.map(typeText).join(', ')} was stated`);
     return given;
-  }
-
-  #slots(op: AnyOp, operands: Record<string, unknown>): (Value | undefined)[] {
-    const out: (Value | undefined)[] = [];
-    for (let i = 0; i < op.operandNames.length; i++) {
-      const given = operands[op.operandNames[i]!];
-      if (i === op.variadic) for (const v of given as readonly (Value | undefined)[]) out.push(v);
-      else out.push(given as Value | undefined);
-    }
-    for (const name in operands)
-      if (!Object.hasOwn(op.operands, name) && operands[name] !== undefined) throw new QfuseError('ir/operands', `${op.name} has no operand "${name}"; it has ${op.operandNames.join(', ')}`);
-    return out;
   }
 
   constant(constant: Constant, hint = 'c'): Value {
@@ -162,7 +177,8 @@ export class Editor implements Builder {
   setOutputs(outputs: readonly Value[], mutations: readonly Mutation[] = this.graph.mutations): void {
     const state = this.#state;
     const read = [...outputs, ...mutations.map((m) => m.value)];
-    for (const v of read) if (v.graph !== this.graph) throw new Error('an output belongs to another graph');
+    for (const v of read) this.#checkReadable(v, 'return');
+    for (const { target } of mutations) this.#checkReadable(target, 'mutate');
     state.outputCount = outputs.length;
     state.mutationTargets = mutations.map((m) => m.target);
     state.mutated = new Set(state.mutationTargets.map((t) => t.id));
@@ -177,32 +193,35 @@ export class Editor implements Builder {
   replace(node: Node, by: readonly Value[]): void {
     const { results } = node;
     if (results.length !== by.length) throw new Error(`${node.op.name} has ${results.length} results, ${by.length} replacements were given`);
-    results.forEach((from, i) => this.redirect(from, by[i]!));
+    for (let i = 0; i < results.length; i++) this.redirect(results[i]!, by[i]!);
     this.erase(node);
   }
 
-  /** Points the uses of `from` (those that `only` accepts) to `to`. Types must agree; symbolic dims may be stated differently. */
+  /**
+   * Points the uses of `from` (those that `only` accepts) to `to`.
+   * @throws QfuseError `ir/type-mismatch` when the types are known to differ; symbolic dims may be stated differently
+   */
   redirect(from: Value, to: Value, only?: (use: Use) => boolean): void {
     if (from === to) return;
+    this.#checkReadable(to, 'redirect');
     this.#checkSameType(from, to);
     const { store } = this.#state;
+    let moved = 0;
     for (let u = store.firstUse(from.id); u !== NONE; ) {
       const next = store.nextUse(u);
       if (only === undefined || only({ reader: this.graph.readerAt(store.useOwner(u)), index: this.graph.ids.useIndex(u) })) {
         store.unlink(u);
         store.link(u, to.id);
+        moved++;
       }
       u = next;
     }
-    this.#state.edition++;
+    if (moved > 0) this.#state.edition++;
   }
 
   #checkSameType(from: Value, to: Value): void {
-    const a = from.type;
-    const b = to.type;
-    if (a === b) return;
-    const same = a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((d, i) => this.graph.env.equal(d, b.shape[i]!) !== 'no');
-    if (!same) throw new QfuseError('ir/type-mismatch', `a value of type ${typeText(a)} cannot be replaced by one of type ${typeText(b)}`);
+    if (!mayBeSameType(this.graph.env, from.type, to.type))
+      throw new QfuseError('ir/type-mismatch', `a value of type ${typeText(from.type)} cannot be replaced by one of type ${typeText(to.type)}`);
   }
 
   /** Puts `value` into the operand `name` of `node`. Result types are not inferred again. */
@@ -213,6 +232,9 @@ export class Editor implements Builder {
   /** As {@link setOperand}, by slot. */
   setSlot(node: Node, index: number, value: Value | undefined): void {
     const { store } = this.#state;
+    this.#checkHere(node);
+    if (!(index >= 0 && index < store.arity(node.id))) throw new Error(`${node.op.name} has ${store.arity(node.id)} operand slots, there is none at ${index}`);
+    if (value !== undefined) this.#checkReadable(value, node.op.name);
     const use = store.useBase(node.id) + index;
     store.unlink(use);
     store.link(use, value === undefined ? NONE : value.id);
@@ -225,26 +247,39 @@ export class Editor implements Builder {
     this.#state.edition++;
   }
 
-  /** Erases a node. @throws QfuseError `ir/has-readers` naming a reader, when there is one */
+  /** Erases a node. @throws QfuseError `ir/has-readers` naming the readers, when there are any */
   erase(node: Node): void {
-    for (const result of node.results) {
-      const [reader] = result.readers();
-      if (reader !== undefined)
-        throw new QfuseError('ir/has-readers', `${node.op.name} at ${describeOrigin(node.origin)} cannot be erased: ${'op' in reader ? reader.op.name : 'the graph return'} reads it`);
-    }
-    this.#state.store.erase(node.id);
+    const { store } = this.#state;
+    this.#checkHere(node);
+    const base = store.resultBase(node.id);
+    for (let v = base; v < base + store.resultCount(node.id); v++) if (store.uses(v) > 0) throw this.#hasReaders(node);
+    store.erase(node.id);
     this.#state.edition++;
+  }
+
+  #hasReaders(node: Node): QfuseError {
+    const readers = [...new Set(node.results.flatMap((r) => r.readers()))].map((r) => ('op' in r ? `${r.op.name} at ${describeOrigin(r.origin)}` : 'the graph return'));
+    const more = readers.length > SHOWN_READERS ? ` and ${readers.length - SHOWN_READERS} more` : '';
+    const verb = readers.length === 1 ? 'reads' : 'read';
+    return new QfuseError('ir/has-readers', `${node.op.name} at ${describeOrigin(node.origin)} cannot be erased: ${readers.slice(0, SHOWN_READERS).join(', ')}${more} ${verb} it`);
   }
 
   /** Moves a node in the list; `before` undefined means to the end. */
   move(node: Node, before: Node | undefined): void {
+    this.#checkHere(node);
+    if (before !== undefined) this.#checkHere(before);
+    if (node === before) return;
     this.#state.store.move(node.id, before === undefined ? NONE : before.id);
     this.#state.edition++;
   }
 
   /** Brings the node list into a topological order, stably, in O(n). @throws QfuseError `ir/cycle` naming the nodes */
   sort(): void {
-    sortNodes(this.graph, (node) => this.move(node, undefined));
+    const { store } = this.#state;
+    sortNodes(this.graph, (n) => {
+      store.move(n, NONE);
+      this.#state.edition++;
+    });
   }
 
   rename(name: string): void {
@@ -254,7 +289,7 @@ export class Editor implements Builder {
 
   /** A copy of the whole graph, links included: about 100 bytes a node. */
   snapshot(): Snapshot {
-    return { state: copyState(this.#state), edition: this.#state.edition };
+    return { state: copyState(this.#state), edition: this.#state.edition, facts: this.graph.env.save() };
   }
 
   /** Puts the graph back to a snapshot. Handles of nodes made since are erased ones; all others stay valid. */
@@ -267,6 +302,7 @@ export class Editor implements Builder {
     const { nodeCount, valueCount, useCount } = state.store;
     Object.assign(state, saved, { edition: state.edition + 1 });
     state.store.reserve(nodeCount, valueCount, useCount);
+    this.graph.env.restore(snapshot.facts);
   }
 }
 
@@ -288,54 +324,16 @@ function copyState(state: GraphState): GraphState {
   return copy;
 }
 
-/** Checks operands and attributes of a would-be node and infers its result types. */
-function inferTypes(graph: Graph, op: AnyOp, slots: readonly (Value | undefined)[], given: AttrRecord, origin: Origin) {
-  const where = (): string => `${op.name} at ${describeOrigin(origin)}`;
-  let attrs: AttrRecord;
-  try {
-    attrs = internAttrs(op.attrs, op.attrNames, given);
-  } catch (cause) {
-    if (cause instanceof QfuseError) throw new QfuseError(cause.code, `${where()}: ${cause.message}`, { cause });
-    throw cause;
-  }
-  const operands = operandTypes(op, slots, where);
-  const fail = (why: string): never => {
-    throw new QfuseError('ir/infer', `${where()}: ${why}`);
-  };
-  const context: InferContext = { operands: operands as InferContext['operands'], attrs, env: graph.env, fail };
-  try {
-    return { attrs, types: op.infer(context) };
-  } catch (cause) {
-    // Dim arithmetic reports without knowing the node.
-    if (cause instanceof QfuseError && !cause.message.startsWith(op.name)) throw new QfuseError(cause.code, `${where()}: ${cause.message}`, { cause });
-    throw cause;
-  }
-}
-
-function operandTypes(op: AnyOp, slots: readonly (Value | undefined)[], where: () => string): Record<string, unknown> {
+/** Operands by name as slots in order. @throws QfuseError `ir/operands` for a name that `op` does not have */
+function slotsOf(op: AnyOp, operands: Record<string, unknown>): (Value | undefined)[] {
+  const out: (Value | undefined)[] = [];
   const names = op.operandNames;
-  const fixed = op.variadic < 0 ? names.length : names.length - 1;
-  if (op.variadic < 0 ? slots.length > fixed : slots.length < fixed)
-    throw new QfuseError('ir/operands', `${where()}: ${slots.length} operands, expected ${op.variadic < 0 ? 'at most' : 'at least'} ${fixed}`);
-  const out: Record<string, unknown> = {};
-  let at = 0;
   for (let i = 0; i < names.length; i++) {
-    const spec = op.operands[names[i]!]!;
-    if (i === op.variadic) {
-      const end = slots.length - (names.length - i - 1);
-      out[names[i]!] = slots.slice(at, end).map((v) => v?.type);
-      at = end;
-      continue;
-    }
-    const value = slots[at++];
-    if (value === undefined) {
-      if (spec.kind === 'required') throw new QfuseError('ir/operands', `${where()}: operand "${names[i]}" is missing`);
-      continue;
-    }
-    const { type } = value;
-    if (spec.dtypes !== undefined && !spec.dtypes.includes(type.dtype))
-      throw new QfuseError('ir/operands', `${where()}: operand "${names[i]}" is ${typeText(type)}, expected dtype ${spec.dtypes.join(' or ')}`);
-    out[names[i]!] = type;
+    const given = operands[names[i]!];
+    if (i === op.variadic) for (const v of (given ?? []) as readonly (Value | undefined)[]) out.push(v);
+    else out.push(given as Value | undefined);
   }
+  for (const name in operands)
+    if (operands[name] !== undefined && !names.includes(name)) throw new QfuseError('ir/operands', `${op.name} has no operand "${name}"; it has ${names.join(', ')}`);
   return out;
 }

@@ -36,6 +36,7 @@ export {
   type AttrsOf,
   type AttrsOutOf,
   type InferContext,
+  namedOperands,
   type Op,
   type OperandKind,
   type OperandName,

@@ -97,3 +97,14 @@ export type AttrsInOf<D extends AnyOp> = D extends Op<any, infer A> ? AttrsIn<A>
 
 /** The attributes of a node of `D`. */
 export type AttrsOutOf<D extends AnyOp> = D extends Op<any, infer A> ? (AttrSpecs extends A ? AttrRecord : AttrsOf<A>) : never;
+
+/** Operand slots in order (a variadic operand spread out) grouped by operand name; a variadic operand is a list. */
+export function namedOperands<T>(op: AnyOp, slots: readonly (T | undefined)[]): Record<string, T | undefined | readonly (T | undefined)[]> {
+  const out: Record<string, T | undefined | readonly (T | undefined)[]> = {};
+  const after = op.variadic < 0 ? 0 : op.operandNames.length - op.variadic - 1;
+  op.operandNames.forEach((name, i) => {
+    if (i === op.variadic) out[name] = slots.slice(i, slots.length - after);
+    else out[name] = slots[op.variadic >= 0 && i > op.variadic ? slots.length - (op.operandNames.length - i) : i];
+  });
+  return out;
+}

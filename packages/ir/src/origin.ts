@@ -31,11 +31,12 @@ class Sourced {
   static make(by: string, from: readonly Origin[]): MadeOrigin {
     const last = from.at(-1) as unknown as Sourced;
     if (last.#byKey !== undefined) return last.#keyed(by, from);
-    last.#made ??= [];
-    for (const known of last.#made) if (known.by === by && sameOrigins(known.from, from)) return known;
+    const known = last.#made;
+    if (known !== undefined) for (const m of known) if (m.by === by && sameOrigins(m.from, from)) return m;
     const made = new MadeOrigin(by, from);
-    if (last.#made.push(made) > SCANNED) {
-      last.#byKey = new Map(last.#made.map((m) => [last.#key(m.by, m.from), m]));
+    if (known === undefined) last.#made = [made];
+    else if (known.push(made) > SCANNED) {
+      last.#byKey = new Map(known.map((m) => [last.#key(m.by, m.from), m]));
       last.#made = undefined;
     }
     return made;
@@ -82,7 +83,11 @@ class MadeOrigin extends Sourced {
 const sources = new Interner<Origin>();
 const unsourced = new Interner<Origin>();
 
-const sameOrigins = (a: readonly Origin[], b: readonly Origin[]): boolean => a.length === b.length && a.every((o, i) => o === b[i]);
+function sameOrigins(a: readonly Origin[], b: readonly Origin[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
 
 /** The origin "node `name` of the source file"; `scope` is its module path, e.g. `encoder.layer.0`. */
 export const sourceOrigin = (name: string, scope = ''): Origin => sources.get(`${name.length} ${name}${scope}`, () => new SourceOrigin(name, scope));

@@ -1,16 +1,17 @@
 import { type AttrRecord, type AttrSpec, type AttrValue, elementKind } from './attrs.js';
 import { Constant } from './constant.js';
+import { bitsConstant, denseConstant, numberOf, splatConstant } from './constant-text.js';
 import { Cursor } from './cursor.js';
 import { Editor } from './editor.js';
-import { encodeElements, newElements } from './elements.js';
 import { QfuseError } from './error.js';
 import { type ConstantRole, Graph, type Mutation } from './graph.js';
-import type { Value } from './handles.js';
+import type { Node, Value } from './handles.js';
 import type { AnyOp } from './op.js';
 import { madeOrigin, type Origin, sourceOrigin } from './origin.js';
 import { textVersion } from './print.js';
 import { boolScalar, floatScalar, intScalar } from './scalar.js';
-import { numel, type TensorType } from './types.js';
+import { isStatic, type TensorType } from './types.js';
+import { ValueNames } from './value-names.js';
 
 /** Options of {@link parseGraph}. */
 export interface ParseOptions {
@@ -20,22 +21,33 @@ export interface ParseOptions {
   readonly constants?: ((key: string, type: TensorType) => Constant | undefined) | undefined;
 }
 
+/** Origins of origins: what a printer writes nests twice, and a hostile text cannot exhaust the stack. */
+const MAX_ORIGIN_DEPTH = 8;
+
 /**
  * Reads the text form of a graph. Names of node results are free; they are not kept.
- * @throws QfuseError `ir/parse` with line and column, `ir/infer` when a node does not fit its op
+ * @throws QfuseError with line and column: `ir/parse`; `ir/text-version` and `ir/op-version`; the error of the shape
+ * rule or attribute check (`ir/infer`, `ir/operands`, `ir/attr`, …) when a node does not fit its op
  */
 export function parseGraph(text: string, options: ParseOptions): Graph {
   const parser = new Parser(text, options);
-  const graph = parser.graph();
-  parser.cursor.skip();
-  if (parser.cursor.at < text.length) parser.cursor.fail('the end of the text');
-  return graph;
+  try {
+    const graph = parser.graph();
+    if (parser.cursor.peek() !== '') parser.cursor.fail('the end of the text');
+    return graph;
+  } catch (cause) {
+    // What names, dims and facts refuse does not know the place.
+    if (!(cause instanceof QfuseError) || cause.message.startsWith('line ')) throw cause;
+    throw new QfuseError('ir/parse', `${parser.cursor.where()}: ${cause.message}`, { cause, help: cause.help });
+  }
 }
 
 class Parser {
   readonly cursor: Cursor;
   readonly #options: ParseOptions;
-  readonly #values = new Map<string, Value>();
+  readonly #values = new ValueNames();
+  /** Op versions that the header states; undefined without a header. */
+  #versions: Map<string, number> | undefined;
   #editor = new Editor(new Graph());
 
   constructor(text: string, options: ParseOptions) {
@@ -51,27 +63,23 @@ class Parser {
     const graph = new Graph(cursor.name());
     const edit = (this.#editor = new Editor(graph));
     const inputs = cursor.list('(', ')', () => {
-      const name = this.#valueName();
+      const key = this.#valueKey();
       cursor.expect(':');
-      return { name, type: cursor.type() };
+      return { key, type: cursor.type() };
     });
     if (cursor.takeWord('where')) do this.#fact(graph); while (cursor.take(','));
-    for (const { name, type } of inputs) this.#define(name, edit.addInput(name, type));
+    for (const { key, type } of inputs) this.#values.add(key, edit.addInput(ValueNames.nameOf(key), type));
     cursor.expect('{');
     const mutations: Mutation[] = [];
-    const outputs: Value[] = [];
-    for (;;) {
-      if (cursor.takeWord('return')) {
-        cursor.skip();
-        if (cursor.text[cursor.at] === '%') do outputs.push(this.#value()); while (cursor.take(','));
-        break;
-      }
+    while (!cursor.takeWord('return')) {
       if (cursor.takeWord('mutate')) {
         const target = this.#value();
         cursor.expect('=');
         mutations.push({ target, value: this.#value() });
       } else this.#statement();
     }
+    const outputs: Value[] = [];
+    if (cursor.peek() === '%') do outputs.push(this.#value()); while (cursor.take(','));
     cursor.expect('}');
     edit.setOutputs(outputs, mutations);
     return graph;
@@ -80,16 +88,20 @@ class Parser {
   #header(): void {
     const { cursor } = this;
     if (!cursor.takeWord('qfuse.graph')) return;
-    const version = Number(cursor.numberText());
+    const at = cursor.where();
+    const version = cursor.integer();
     if (version !== textVersion)
-      throw new QfuseError('ir/text-version', `the text is written in version ${version} of the text form, this qfuse reads version ${textVersion}`);
-    while (cursor.takeWord('uses')) {
-      const name = cursor.name();
-      const found = Number(cursor.numberText());
-      const op = this.#options.ops(name);
-      if (op !== undefined && op.version !== found)
-        throw new QfuseError('ir/op-version', `the text uses ${name} version ${found}, this qfuse has version ${op.version}`);
-    }
+      throw new QfuseError('ir/text-version', `${at}: the text is written in version ${version} of the text form, this qfuse reads version ${textVersion}`);
+    this.#versions = new Map();
+    while (cursor.takeWord('uses')) this.#versions.set(cursor.name(), cursor.integer());
+  }
+
+  /** In a text with a header, an op that it does not list has version 1. */
+  #checkVersion(op: AnyOp, start: number): void {
+    if (this.#versions === undefined) return;
+    const found = this.#versions.get(op.name) ?? 1;
+    if (found !== op.version)
+      throw new QfuseError('ir/op-version', `${this.cursor.where(start)}: the text uses ${op.name} version ${found}, this qfuse has version ${op.version}`);
   }
 
   #fact(graph: Graph): void {
@@ -97,85 +109,100 @@ class Parser {
     const name = cursor.word();
     cursor.expect('in');
     cursor.expect('[');
-    const min = Number(cursor.numberText());
+    const min = cursor.integer();
     cursor.expect(',');
-    const high = cursor.numberText();
+    const max = cursor.takeWord('inf') ? Number.POSITIVE_INFINITY : cursor.integer();
     cursor.expect(']');
-    const divisor = cursor.takeWord('by') ? Number(cursor.numberText()) : 1;
-    graph.env.declare(name, { min, max: high === 'inf' ? Infinity : Number(high), divisor, source: 'stated in the text' });
+    const divisor = cursor.takeWord('by') ? cursor.integer() : 1;
+    graph.env.declare(name, { min, max, divisor, source: 'stated in the text' });
   }
 
-  #valueName(): string {
-    this.cursor.expect('%');
-    return this.cursor.name();
+  #valueKey(): string | number {
+    const { cursor } = this;
+    if (!cursor.take('%')) cursor.fail('"%" and the name of a value');
+    return cursor.text[cursor.at] === '"' ? ValueNames.quoted(cursor.string()) : ValueNames.plain(cursor.name());
   }
 
   #value(): Value {
     const { cursor } = this;
+    cursor.skip();
     const start = cursor.at;
-    const name = this.#valueName();
-    const value = this.#values.get(name);
+    const value = this.#values.get(this.#valueKey());
     if (value !== undefined) return value;
     cursor.at = start;
     return cursor.fail('a value that is defined above');
   }
 
-  #define(name: string, value: Value): void {
-    if (this.#values.has(name)) this.cursor.fail(`another name than %${name}, which is taken`);
-    this.#values.set(name, value);
-  }
-
   #statement(): void {
     const { cursor } = this;
-    const names: string[] = [];
     cursor.skip();
-    if (cursor.text[cursor.at] === '%') {
-      do names.push(this.#valueName());
+    const start = cursor.at;
+    const keys: (string | number)[] = [];
+    if (cursor.peek() === '%') {
+      do keys.push(this.#valueKey());
       while (cursor.take(','));
       cursor.expect('=');
     }
-    const [first] = names;
-    for (const role of ['parameter', 'buffer', 'constant'] as const)
-      if (names.length === 1 && cursor.takeWord(role)) return this.#define(first!, this.#constant(role));
-    this.#node(names);
+    const constant = keys.length === 1 ? this.#constant() : undefined;
+    const results = constant === undefined ? this.#node(keys.length) : [constant];
+    results.forEach((value, i) => {
+      if (this.#values.add(keys[i]!, value)) return;
+      cursor.at = start;
+      cursor.fail(`another name than %${keys[i]}, which is taken`);
+    });
   }
 
-  #constant(role: ConstantRole): Value {
+  #constant(): Value | undefined {
     const { cursor } = this;
+    let role: ConstantRole;
+    if (cursor.takeWord('parameter')) role = 'parameter';
+    else if (cursor.takeWord('buffer')) role = 'buffer';
+    else if (cursor.takeWord('constant')) role = 'constant';
+    else return undefined;
     const name = cursor.string();
     cursor.expect(':');
     const type = cursor.type();
+    if (!isStatic(type.shape)) cursor.fail('a type without symbols before this place');
     cursor.expect('=');
     return this.#editor.addConstant(name, role, this.#constantData(type));
   }
 
   #constantData(type: TensorType): Constant {
     const { cursor } = this;
+    cursor.skip();
+    const start = cursor.at;
     if (cursor.take('#')) {
       const key = cursor.word();
+      if (key === '') cursor.fail('the key of a constant');
       return this.#options.constants?.(key, type) ?? Constant.unresolved(type, key);
     }
-    const splat = cursor.takeWord('splat');
-    if (!splat && !cursor.takeWord('dense')) cursor.fail('"dense<[…]>", "splat<…>" or "#key"');
-    cursor.expect('<');
-    const given = splat ? [cursor.numberText()] : cursor.list('[', ']', () => cursor.numberText());
+    let make: () => Constant;
+    if (cursor.takeWord('dense')) {
+      cursor.expect('<');
+      const elements = cursor.list('[', ']', () => cursor.numberText());
+      make = () => denseConstant(type, elements);
+    } else if (cursor.takeWord('splat')) {
+      cursor.expect('<');
+      const element = cursor.numberText();
+      make = () => splatConstant(type, element);
+    } else if (cursor.takeWord('bits')) {
+      cursor.expect('<');
+      const digits = cursor.string();
+      make = () => bitsConstant(type, digits);
+    } else return cursor.fail('"dense<[…]>", "splat<…>", "bits<…>" or "#key"');
     cursor.expect('>');
-    const count = numel(type) as number;
-    if (!splat && given.length !== count) cursor.fail(`${count} elements before this place`);
-    const elements = newElements(type.dtype, count);
-    const number = (t: string): number => Number(t.replace('inf', 'Infinity').replace('nan', 'NaN'));
-    for (let i = 0; i < count; i++) {
-      const one = given[splat ? 0 : i]!;
-      if (elements instanceof BigInt64Array || elements instanceof BigUint64Array) {
-        if (!/^-?\d+$/.test(one)) cursor.fail('integers before this place');
-        elements[i] = BigInt(one);
-      } else elements[i] = number(one);
+    try {
+      return make();
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      cursor.at = start;
+      return cursor.fail(cause.message);
     }
-    return Constant.of(type, encodeElements(type.dtype, elements), 'text');
   }
 
-  #node(names: readonly string[]): void {
+  #node(names: number): readonly Value[] {
     const { cursor } = this;
+    cursor.skip();
     const start = cursor.at;
     const name = cursor.word();
     const op = this.#options.ops(name);
@@ -183,45 +210,68 @@ class Parser {
       cursor.at = start;
       return cursor.fail('an op that is known, "return" or "mutate"');
     }
+    this.#checkVersion(op, start);
     const slots = this.#operands(op);
-    const attrs = this.#attrs(op);
-    const types: TensorType[] = [];
-    if (cursor.take(':')) do types.push(cursor.type()); while (cursor.take(','));
-    const origin = cursor.takeWord('loc') ? this.#loc() : undefined;
-    const node = this.#editor.createFromSlots(op, slots, attrs, { types: types.length === 0 ? undefined : types, origin });
-    if (names.length !== node.results.length) {
-      cursor.at = start;
-      cursor.fail(`${node.results.length} result names for ${op.name}`);
+    const attrs = cursor.peek() === '{' ? this.#attrs(op) : undefined;
+    let types: TensorType[] | undefined;
+    if (cursor.take(':')) {
+      types = [];
+      do types.push(cursor.type());
+      while (cursor.take(','));
     }
-    names.forEach((n, i) => this.#define(n, node.results[i]!));
+    const origin = cursor.takeWord('loc') ? this.#loc() : undefined;
+    const { results } = this.#create(start, op, slots, attrs, types, origin);
+    if (names === results.length) return results;
+    cursor.at = start;
+    return cursor.fail(`${results.length} result names for ${op.name}`);
+  }
+
+  #create(start: number, op: AnyOp, slots: readonly (Value | undefined)[], attrs: AttrRecord | undefined, types: readonly TensorType[] | undefined, origin: Origin | undefined): Node {
+    try {
+      return this.#editor.createFromSlots(op, slots, attrs, { types, origin });
+    } catch (cause) {
+      if (cause instanceof QfuseError) throw new QfuseError(cause.code, `${this.cursor.where(start)}: ${cause.message}`, { cause, help: cause.help });
+      throw cause;
+    }
   }
 
   #operands(op: AnyOp): (Value | undefined)[] {
     const { cursor } = this;
-    const one = (): Value | undefined => (cursor.takeWord('_') ? undefined : this.#value());
-    const given = cursor.list('(', ')', () => {
-      cursor.skip();
-      return cursor.text[cursor.at] === '[' ? cursor.list('[', ']', one) : one();
-    });
+    const names = op.operandNames;
     const out: (Value | undefined)[] = [];
-    op.operandNames.forEach((name, i) => {
-      const g = given[i];
-      if (Array.isArray(g) !== (i === op.variadic) && g !== undefined) cursor.fail(`operand "${name}" of ${op.name} before this place to be ${i === op.variadic ? 'a list' : 'a value'}`);
-      if (Array.isArray(g)) out.push(...g);
-      else if (i !== op.variadic) out.push(g);
-    });
-    if (given.length > op.operandNames.length) cursor.fail(`at most ${op.operandNames.length} operands of ${op.name} before this place`);
+    let at = 0;
+    cursor.expect('(');
+    if (cursor.peek() !== ')')
+      do {
+        if (at === names.length) cursor.fail(`at most ${names.length} operands of ${op.name}`);
+        const isList = at === op.variadic;
+        if ((cursor.peek() === '[') !== isList) cursor.fail(`${isList ? 'a list' : 'a value'} as operand "${names[at]}" of ${op.name}`);
+        if (isList) out.push(...cursor.list('[', ']', () => this.#slot()));
+        else out.push(this.#slot());
+        at++;
+      } while (cursor.take(','));
+    cursor.expect(')');
+    for (; at < names.length; at++) if (at !== op.variadic) out.push(undefined);
     return out;
+  }
+
+  #slot(): Value | undefined {
+    return this.cursor.takeWord('_') ? undefined : this.#value();
   }
 
   #attrs(op: AnyOp): AttrRecord {
     const { cursor } = this;
     const out: Record<string, AttrValue> = {};
-    if (!cursor.take('{')) return out;
+    cursor.expect('{');
     do {
+      cursor.skip();
+      const start = cursor.at;
       const name = cursor.word();
-      const spec = Object.hasOwn(op.attrs, name) ? (op.attrs[name] as AttrSpec) : undefined;
-      if (spec === undefined) return cursor.fail(`an attribute of ${op.name} (${op.attrNames.join(', ')}) before this place`);
+      const spec = Object.hasOwn(op.attrs, name) && !Object.hasOwn(out, name) ? (op.attrs[name] as AttrSpec) : undefined;
+      if (spec === undefined) {
+        cursor.at = start;
+        return cursor.fail(`an attribute of ${op.name} (${op.attrNames.join(', ')}), each once`);
+      }
       cursor.expect('=');
       out[name] = readAttr(cursor, spec);
     } while (cursor.take(','));
@@ -232,16 +282,20 @@ class Parser {
   #loc(): Origin {
     const { cursor } = this;
     cursor.expect('(');
-    const origin = this.#origin();
+    const origin = this.#origin(0);
     cursor.expect(')');
     return origin;
   }
 
-  #origin(): Origin {
+  #origin(depth: number): Origin {
     const { cursor } = this;
+    if (depth > MAX_ORIGIN_DEPTH) cursor.fail(`an origin that nests at most ${MAX_ORIGIN_DEPTH} deep`);
     const name = cursor.string();
-    cursor.skip();
-    if (cursor.text[cursor.at] === '[') return madeOrigin(name, cursor.list('[', ']', () => this.#origin()));
+    if (cursor.peek() === '[')
+      return madeOrigin(
+        name,
+        cursor.list('[', ']', () => this.#origin(depth + 1)),
+      );
     return sourceOrigin(name, cursor.takeWord('in') ? cursor.string() : '');
   }
 }
@@ -253,9 +307,9 @@ function readAttr(cursor: Cursor, spec: AttrSpec): AttrValue {
   if (element !== undefined) return cursor.list('[', ']', () => readAttr(cursor, { ...spec, kind: element }) as never);
   switch (spec.kind) {
     case 'int':
-      return Number(cursor.numberText());
+      return cursor.integer();
     case 'float':
-      return Number(cursor.numberText().replace('inf', 'Infinity').replace('nan', 'NaN'));
+      return numberOf(cursor.numberText());
     case 'bool':
       return cursor.takeWord('true') || (cursor.takeWord('false') ? false : cursor.fail('"true" or "false"'));
     case 'string':
@@ -264,11 +318,22 @@ function readAttr(cursor: Cursor, spec: AttrSpec): AttrValue {
       return cursor.word() as AttrValue;
     case 'dim':
       return cursor.dim();
-    default: {
-      if (cursor.takeWord('true')) return boolScalar(true);
-      if (cursor.takeWord('false')) return boolScalar(false);
-      const text = cursor.numberText();
-      return /^-?\d+$/.test(text) ? intScalar(BigInt(text)) : floatScalar(Number(text.replace('inf', 'Infinity').replace('nan', 'NaN')));
-    }
+    default:
+      return readScalar(cursor);
   }
+}
+
+function readScalar(cursor: Cursor): AttrValue {
+  if (cursor.takeWord('true')) return boolScalar(true);
+  if (cursor.takeWord('false')) return boolScalar(false);
+  cursor.skip();
+  const start = cursor.at;
+  const text = cursor.numberText();
+  if (!/^-?\d+$/.test(text)) return floatScalar(numberOf(text));
+  if (/^-?\d{1,20}$/.test(text)) {
+    const value = BigInt(text);
+    if (value >= -(2n ** 63n) && value < 2n ** 64n) return intScalar(value);
+  }
+  cursor.at = start;
+  return cursor.fail('an integer of at most 64 bits');
 }

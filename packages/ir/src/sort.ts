@@ -46,17 +46,20 @@ export function topologicalOrder(graph: Graph): { readonly order: readonly numbe
       for (let i = ids.arity(n) - 1; i >= 0; i--) {
         const v = ids.operand(n, i);
         const p = v < 0 ? -1 : ids.producer(v);
-        if (p < 0 || state[p] === 2) continue;
-        if (state[p] === 1) {
-          // Open nodes are the way from the root down to here, each an operand of the one before.
-          const open = stack.filter((s, at) => state[s] === 1 && stack.indexOf(s) === at);
-          return { cycle: open.slice(open.indexOf(p)).reverse() };
-        }
+        if (p < 0 || state[p] === 2 || ids.opCode(p) < 0) continue;
+        if (state[p] === 1) return { cycle: openNodes(stack, state, p) };
         stack.push(p);
       }
     }
   }
   return { order };
+}
+
+/** The open nodes from the top of the stack down to `last`: each is an operand of the next. */
+function openNodes(stack: readonly number[], state: Uint8Array, last: number): number[] {
+  const open = new Set<number>();
+  for (let i = stack.length - 1; i >= 0 && !open.has(last); i--) if (state[stack[i]!] === 1) open.add(stack[i]!);
+  return [...open];
 }
 
 /** @throws QfuseError `ir/cycle` naming the nodes */

@@ -1,16 +1,17 @@
 import { dimSymbols } from './dims.js';
 import { QfuseError } from './error.js';
 import type { Graph } from './graph.js';
-import type { Node } from './handles.js';
+import type { Node, Value } from './handles.js';
+import { inferResults, mayBeSameType } from './infer.js';
 import { describeOrigin } from './origin.js';
-import type { InferContext } from './op.js';
 import { printNode } from './print.js';
+import { cycleText, topologicalOrder } from './sort.js';
 import type { NodeId } from './store.js';
 import { type TensorType, typeText } from './types.js';
 
 /** One broken invariant. */
 export interface GraphError {
-  /** `ir/order`, `ir/cycle`, `ir/type`, `ir/op`, `ir/symbol`, `ir/signature`. */
+  /** `ir/order`, `ir/cycle`, `ir/erased`, `ir/operands`, `ir/type`, `ir/op`, `ir/symbol`, `ir/signature`. */
   readonly code: string;
   readonly message: string;
   readonly node?: Node | undefined;
@@ -19,7 +20,8 @@ export interface GraphError {
 /**
  * Checks every invariant of a graph and collects what is broken, in list order:
  * 1. each node stands after the producers of its operands, and there is no cycle;
- * 2. each node's result types are what its op infers from its operands (where both are known to differ);
+ * 2. each node's operands are what its op declares, and its result types what the op infers from them (an error where
+ *    the two are known to differ);
  * 3. the op's own `verify` accepts the node;
  * 4. every symbol in a type is declared in the shape env;
  * 5. outputs and mutations are values of this graph that are defined; a mutation's value has its target's type.
@@ -27,6 +29,7 @@ export interface GraphError {
 export function verifyGraph(graph: Graph): GraphError[] {
   const errors: GraphError[] = [];
   checkNodes(graph, errors);
+  if (errors.some((e) => e.code === 'ir/order')) checkCycle(graph, errors);
   checkSignature(graph, errors);
   return errors;
 }
@@ -65,6 +68,12 @@ function checkNodes(graph: Graph, errors: GraphError[]): void {
   }
 }
 
+/** A wrong order may be one that no order can mend. */
+function checkCycle(graph: Graph, errors: GraphError[]): void {
+  const found = topologicalOrder(graph);
+  if ('cycle' in found) errors.push({ code: 'ir/cycle', message: cycleText(graph, found.cycle), node: graph.node(found.cycle[0] as NodeId) });
+}
+
 class SymbolCheck {
   readonly #declared: ReadonlySet<string>;
   readonly #known = new Map<TensorType, string | undefined>();
@@ -86,35 +95,19 @@ class SymbolCheck {
 function checkOne(graph: Graph, n: number, report: (n: number, code: string, message: string) => void): void {
   const { ids } = graph;
   const op = ids.op(n)!;
-  const operands: Record<string, unknown> = {};
-  const after = op.variadic < 0 ? 0 : op.operandNames.length - op.variadic - 1;
-  const typeAt = (slot: number): TensorType | undefined => (slot >= ids.arity(n) || ids.operand(n, slot) < 0 ? undefined : ids.type(ids.operand(n, slot)));
-  for (let i = 0; i < op.operandNames.length; i++) {
-    const name = op.operandNames[i]!;
-    if (i === op.variadic) operands[name] = Array.from({ length: ids.arity(n) - after - i }, (_, k) => typeAt(i + k));
-    else operands[name] = typeAt(op.variadic >= 0 && i > op.variadic ? ids.arity(n) - (op.operandNames.length - i) : i);
-    if (operands[name] === undefined && op.operands[name]!.kind === 'required') return report(n, 'ir/operands', `operand "${name}" is missing`);
-  }
-  const fail = (why: string): never => {
-    throw new QfuseError('ir/infer', why);
-  };
+  const operands: (TensorType | undefined)[] = [];
+  for (let i = 0; i < ids.arity(n); i++) operands.push(ids.operand(n, i) < 0 ? undefined : ids.type(ids.operand(n, i)));
   try {
-    const inferred = op.infer({ operands: operands as InferContext['operands'], attrs: ids.attrs(n), env: graph.env, fail });
+    const inferred = inferResults(graph.env, op, operands, ids.attrs(n));
     for (let i = 0; i < Math.max(inferred.length, ids.resultCount(n)); i++) {
       const want = inferred[i];
       const have = i < ids.resultCount(n) ? ids.type(ids.result(n, i)) : undefined;
-      if (want === have) continue;
-      const differs =
-        want === undefined ||
-        have === undefined ||
-        want.dtype !== have.dtype ||
-        want.shape.length !== have.shape.length ||
-        want.shape.some((d, k) => graph.env.equal(d, have.shape[k]!) === 'no');
-      if (differs) report(n, 'ir/type', `result ${i} is ${have === undefined ? 'missing' : typeText(have)}, expected ${want === undefined ? 'none' : typeText(want)}`);
+      if (want === have || (want !== undefined && have !== undefined && mayBeSameType(graph.env, want, have))) continue;
+      report(n, 'ir/type', `result ${i} is ${have === undefined ? 'missing' : typeText(have)}, expected ${want === undefined ? 'none' : typeText(want)}`);
     }
   } catch (cause) {
     if (!(cause instanceof QfuseError)) throw cause;
-    return report(n, 'ir/type', cause.message);
+    return report(n, cause.code === 'ir/operands' ? 'ir/operands' : 'ir/type', cause.message);
   }
   if (op.verify !== undefined) {
     const verdict = op.verify(graph.node(n as NodeId));
@@ -128,11 +121,17 @@ function checkSignature(graph: Graph, errors: GraphError[]): void {
     const missing = symbols.undeclared(input.type);
     if (missing !== undefined) errors.push({ code: 'ir/symbol', message: `input "${input.name}" is ${typeText(input.type)}, but symbol "${missing}" is not declared` });
   }
+  const targets = new Set<Value>();
   for (const { target, value } of graph.mutations) {
+    const name = target.name ?? `%v${target.id}`;
     const isState = graph.inputs.includes(target) || graph.graphConstant(target)?.role === 'buffer';
-    if (!isState) errors.push({ code: 'ir/signature', message: `"${target.name ?? `%v${target.id}`}" is mutated, but it is neither a graph input nor a buffer` });
-    if (target.type.dtype !== value.type.dtype || target.type.shape.length !== value.type.shape.length || target.type.shape.some((d, i) => graph.env.equal(d, value.type.shape[i]!) === 'no'))
-      errors.push({ code: 'ir/signature', message: `"${target.name}" is ${typeText(target.type)} and becomes ${typeText(value.type)}` });
+    if (!isState) errors.push({ code: 'ir/signature', message: `"${name}" is mutated, but it is neither a graph input nor a buffer` });
+    if (targets.has(target)) errors.push({ code: 'ir/signature', message: `"${name}" is mutated twice` });
+    targets.add(target);
+    if (!mayBeSameType(graph.env, target.type, value.type)) errors.push({ code: 'ir/signature', message: `"${name}" is ${typeText(target.type)} and becomes ${typeText(value.type)}` });
+    if (value.producer?.erased === true) errors.push({ code: 'ir/signature', message: `"${name}" becomes a result of an erased node` });
   }
-  for (const v of graph.outputs) if (v.producer?.erased === true) errors.push({ code: 'ir/signature', message: 'an output is a result of an erased node' });
+  graph.outputs.forEach((v, i) => {
+    if (v.producer?.erased === true) errors.push({ code: 'ir/signature', message: `output ${i} is a result of an erased node` });
+  });
 }

@@ -1,8 +1,13 @@
-import { type AnyOp, type Builder, type Editor, graphReturn, type Graph, madeOrigin, type Node, type NodeId, QfuseError, type Value } from '@qfuse/ir';
-import { convexityProblem } from './convexity.js';
-import { matchAt, MatchState } from './match.js';
-import type { Replacement, Rule } from './rule.js';
+import { type AnyOp, type Editor, graphReturn, type Graph, type GraphIds, madeOrigin, type Node, type NodeId, QfuseError, type Value } from '@qfuse/ir';
+import { followersBefore } from './convexity.js';
+import { History } from './history.js';
+import { type Capture, matchAt } from './match.js';
+import { MatchState } from './match-state.js';
+import { Neighbourhood } from './neighbourhood.js';
+import type { Replacement, Rule, RuleContext } from './rule.js';
 import { Worklist } from './worklist.js';
+
+const NONE = -1;
 
 /** A rule that was tried at a node and refused it. */
 export interface Refusal {
@@ -11,7 +16,7 @@ export interface Refusal {
   readonly why: string;
   /** The node at which the match failed. */
   readonly at: Node;
-  /** Nodes that had matched; 0 when not even the root's operands did. */
+  /** Nodes that had matched, the root included. */
   readonly depth: number;
 }
 
@@ -61,86 +66,127 @@ const MAX_GENERATION = 64;
 /** Rewrites a graph of n nodes may take: a rule set that shrinks needs at most n. */
 const rewriteBudget = (nodes: number): number => 8 * (nodes + 16);
 
+/** Visits between two looks at the abort signal. */
+const SIGNAL_EVERY = 1024;
+
 /**
  * Applies rules until none matches any more. Only nodes whose op is the root of a rule are looked at, so cost is
  * linear in the nodes and does not depend on rules whose root does not occur.
- * @throws QfuseError `rewrite/no-convergence` naming the rules that undo each other; `rewrite/type` when a replacement has another type
+ * The node list is sorted afterwards if it was before.
+ * @throws QfuseError `rewrite/no-convergence` naming the rules that undo each other; `rewrite/type` when a replacement
+ * has another type; the signal's reason when it aborts. The graph is half rewritten then.
  */
 export function applyRules(edit: Editor, rules: readonly Rule[], options: DriverOptions = {}): RewriteReport {
   return new Driver(edit, rules, options).run();
 }
 
+/** A rule with its matcher's memory. */
+interface Entry {
+  readonly rule: Rule;
+  readonly state: MatchState;
+  /** Captures of exposed nodes. */
+  readonly exposed: readonly Capture[];
+}
+
+/** Outside readers of exposed nodes. */
+interface Exposure {
+  /** Exposed captures that have any. */
+  readonly moved: readonly { readonly name: string; readonly from: Value }[];
+  /** Nodes that must stand behind the root. */
+  readonly followers: readonly Node[];
+}
+
+const noExposure: Exposure = { moved: [], followers: [] };
+
 class Driver {
   readonly #edit: Editor;
   readonly #graph: Graph;
   readonly #options: DriverOptions;
-  readonly #byOp = new Map<AnyOp, readonly Rule[]>();
-  readonly #states = new Map<Rule, MatchState>();
-  readonly #depth: number;
-  readonly #passages = new Set<AnyOp>();
+  readonly #entries: readonly Entry[];
+  readonly #byOp = new Map<AnyOp, readonly Entry[]>();
   readonly #worklist: Worklist;
-  /** For nodes made by rules: generation, rule and a node they were made from. */
-  readonly #made = new Map<number, { readonly generation: number; readonly rule: Rule; readonly from: number }>();
+  readonly #history: History;
+  readonly #neighbours: Neighbourhood;
   readonly #byRule: Record<string, number> = {};
   #applied = 0;
   #visits = 0;
+  /** Working memory of the sweep, empty between sweeps. */
+  readonly #dead: number[] = [];
+  /** Whether a rule used a value that may stand behind the place where it used it. */
+  #unsorted = false;
 
   constructor(edit: Editor, rules: readonly Rule[], options: DriverOptions) {
     this.#edit = edit;
     this.#graph = edit.graph;
     this.#options = options;
-    for (const rule of rules) {
-      this.#byOp.set(rule.root.op, [...(this.#byOp.get(rule.root.op) ?? []), rule].sort((a, b) => b.benefit - a.benefit));
-      for (const op of rule.pattern.passages) this.#passages.add(op);
-      const state = new MatchState(this.#graph, rule.pattern.captures.length);
+    this.#entries = rules.map((rule) => {
+      const state = new MatchState(this.#graph, rule.pattern);
       state.explaining = options.onRefuse !== undefined;
-      this.#states.set(rule, state);
+      return { rule, state, exposed: rule.pattern.captures.filter((c) => c.exposedResult !== undefined) };
+    });
+    for (const entry of [...this.#entries].sort((a, b) => b.rule.benefit - a.rule.benefit)) {
+      const { op } = entry.rule.root;
+      this.#byOp.set(op, [...(this.#byOp.get(op) ?? []), entry]);
     }
-    this.#depth = Math.max(1, ...rules.map((r) => r.pattern.depth));
     this.#worklist = new Worklist(options.seed);
+    this.#history = new History(this.#graph.ids.nodeLimit);
+    this.#neighbours = new Neighbourhood(this.#graph.ids, rules);
   }
 
   run(): RewriteReport {
-    const { ids } = this.#graph;
-    const budget = rewriteBudget(this.#graph.size);
-    const wanted = new Set<number>();
-    for (const op of this.#byOp.keys()) if (ids.codeOf(op) >= 0) wanted.add(ids.codeOf(op));
-    const readersFirst = this.#options.order !== 'producers-first';
-    for (let n = readersFirst ? ids.first : ids.last; n >= 0; n = readersFirst ? ids.next(n) : ids.prev(n)) if (wanted.has(ids.opCode(n))) this.#worklist.push(n);
-    for (let n = this.#worklist.pop(); n >= 0; n = this.#worklist.pop()) {
-      const op = ids.op(n);
-      const rules = op === undefined ? undefined : this.#byOp.get(op);
-      if (rules === undefined) continue;
-      this.#visits++;
-      if ((this.#visits & 1023) === 0) this.#options.signal?.throwIfAborted();
-      for (const rule of rules) if (this.#try(rule, n)) break;
-      if (this.#applied > budget) throw this.#noConvergence(n);
+    const { origin, place } = this.#edit;
+    try {
+      this.#options.signal?.throwIfAborted();
+      this.#seed();
+      this.#drain();
+      if (this.#unsorted) this.#edit.sort();
+    } finally {
+      this.#edit.origin = origin;
+      this.#edit.place = place;
     }
-    let steps = 0;
-    for (const s of this.#states.values()) steps += s.steps;
+    const steps = this.#entries.reduce((sum, { state }) => sum + state.steps, 0);
     return { applied: this.#applied, byRule: this.#byRule, visits: this.#visits, steps };
   }
 
-  #try(rule: Rule, n: number): boolean {
-    const state = this.#states.get(rule)!;
+  #seed(): void {
+    const { ids } = this.#graph;
+    const wanted = new Set<number>();
+    for (const op of this.#byOp.keys()) wanted.add(ids.codeOf(op));
+    const readersFirst = this.#options.order !== 'producers-first';
+    // The worklist is a stack: what is pushed last is looked at first.
+    for (let n = readersFirst ? ids.first : ids.last; n !== NONE; n = readersFirst ? ids.next(n) : ids.prev(n)) if (wanted.has(ids.opCode(n))) this.#worklist.push(n);
+  }
+
+  #drain(): void {
+    const { ids } = this.#graph;
+    const budget = rewriteBudget(this.#graph.size);
+    for (let n = this.#worklist.pop(); n !== NONE; n = this.#worklist.pop()) {
+      const op = ids.op(n);
+      const entries = op === undefined ? undefined : this.#byOp.get(op);
+      if (entries === undefined) continue;
+      if (++this.#visits % SIGNAL_EVERY === 0) this.#options.signal?.throwIfAborted();
+      for (const entry of entries) if (this.#try(entry, n)) break;
+      if (this.#applied > budget) throw this.#noConvergence(n);
+    }
+  }
+
+  #try(entry: Entry, n: number): boolean {
+    const { rule, state } = entry;
     if (!matchAt(rule.pattern, n, state)) {
-      if (state.miss !== undefined && state.miss.depth > 0) this.#refuse(rule, n, state.miss.why, state.miss.at, state.miss.depth);
+      if (state.miss !== undefined) this.#refuse(rule, n, state.miss.why, state.miss.at, state.miss.depth);
       return false;
     }
     const root = this.#graph.node(n as NodeId);
-    const context = { graph: this.#graph, env: this.#graph.env, root };
-    const captures = this.#captures(rule, state);
+    const context: RuleContext = { graph: this.#graph, env: this.#graph.env, root };
+    const captures = capturesOf(rule, state);
     const verdict = rule.where?.(captures, context);
-    if (verdict?.ok === false) {
-      this.#refuse(rule, n, verdict.why, n, state.inner.length);
+    const refused = verdict?.ok === false ? verdict.why : undefined;
+    const exposure = refused !== undefined ? refused : entry.exposed.length === 0 ? noExposure : this.#exposure(entry, n);
+    if (typeof exposure === 'string') {
+      this.#refuse(rule, n, exposure, n, state.inner.length);
       return false;
     }
-    const exposure = this.#exposure(rule, state);
-    if (exposure.problem !== undefined) {
-      this.#refuse(rule, n, exposure.problem, n, state.inner.length);
-      return false;
-    }
-    this.#apply(rule, root, [...state.inner], captures, context, exposure);
+    this.#apply(rule, root, distinct(state.inner), captures, context, exposure);
     return true;
   }
 
@@ -148,86 +194,96 @@ class Driver {
     this.#options.onRefuse?.({ rule, node: this.#graph.node(n as NodeId), why, at: this.#graph.node(at as NodeId), depth });
   }
 
-  #captures(rule: Rule, state: MatchState): Record<string, unknown> {
-    const out: Record<string, unknown> = {};
-    rule.pattern.captures.forEach(({ name, kind }, slot) => {
-      const id = state.slots[slot]!;
-      if (kind === 'list') out[name] = (state.lists[slot] ?? []).map((n) => this.#graph.node(n as NodeId));
-      else if (id >= 0) out[name] = kind === 'node' ? this.#graph.node(id as NodeId) : this.#graph.value(id as never);
-    });
-    return out;
-  }
-
-  /** Exposed nodes with readers outside the match, and whether moving those readers would close a cycle. */
-  #exposure(rule: Rule, state: MatchState): { names: string[]; readers: Node[]; problem: string | undefined } {
-    const names: string[] = [];
+  /** Exposed nodes with readers outside the match; a reason when these cannot be moved to the replacement. */
+  #exposure({ exposed, rule, state }: Entry, root: number): Exposure | string {
+    const moved: { name: string; from: Value }[] = [];
+    const nodes: number[] = [];
     const readers: Node[] = [];
-    rule.pattern.captures.forEach(({ name, exposedResult }, slot) => {
-      const n = state.slots[slot]!;
-      if (exposedResult === undefined || n < 0) return;
-      const outside = this.#graph
-        .node(n as NodeId)
-        .results.flatMap((r) => r.readers())
-        .filter((r) => r === graphReturn || !state.inner.includes((r as Node).id));
-      if (outside.length === 0) return;
-      names.push(name);
-      for (const r of outside) if (r !== graphReturn) readers.push(r as Node);
-    });
-    return { names, readers, problem: readers.length === 0 ? undefined : convexityProblem(this.#graph, state.inner, readers) };
+    for (const capture of exposed) {
+      const n = state.slots[rule.pattern.captures.indexOf(capture)]!;
+      if (n === NONE) continue;
+      const node = this.#graph.node(n as NodeId);
+      const outside = node.results.map((r) => r.readers().filter((reader) => reader === graphReturn || !state.inner.includes((reader as Node).id)));
+      if (outside.some((of, i) => i !== capture.exposedResult && of.length > 0)) return `${node.op.name} has readers of results other than ${capture.exposedResult}`;
+      const of = outside[capture.exposedResult!] ?? [];
+      if (of.length === 0) continue;
+      moved.push({ name: capture.name, from: node.results[capture.exposedResult!]! });
+      nodes.push(n);
+      for (const r of of) if (r !== graphReturn) readers.push(r as Node);
+    }
+    if (moved.length === 0) return noExposure;
+    this.#sortIfNeeded();
+    const found = followersBefore(this.#graph, state.inner, root, nodes, readers);
+    return 'problem' in found ? found.problem : { moved, followers: found.followers };
   }
 
-  #apply(rule: Rule, root: Node, inner: readonly number[], captures: object, context: object, exposure: { names: string[]; readers: Node[] }): void {
+  #apply(rule: Rule, root: Node, inner: readonly number[], captures: object, context: RuleContext, exposure: Exposure): void {
     const { ids } = this.#graph;
     this.#options.onMatch?.({ rule, root, inner: inner.map((n) => this.#graph.node(n as NodeId)) });
-    const generation = 1 + Math.min(...inner.map((n) => this.#made.get(n)?.generation ?? 0));
+    let generation = MAX_GENERATION;
+    for (const n of inner) generation = Math.min(generation, this.#history.generation(n));
+    generation++;
     const firstNew = ids.nodeLimit;
-    const dropped = new Set<number>();
-    for (const n of inner) for (let i = 0; i < ids.arity(n); i++) if (ids.operand(n, i) >= 0) dropped.add(ids.operand(n, i));
-
-    this.#edit.origin = madeOrigin(rule.name, inner.map((n) => ids.origin(n)).reverse());
-    this.#edit.place = root;
-    let replacement: Replacement;
-    try {
-      replacement = normalized(rule.rewrite(captures, this.#edit as Builder, context as never));
-    } finally {
-      this.#edit.place = undefined;
-    }
-    const { results } = root;
-    if (replacement.results.length !== results.length) throw new Error(`rule ${rule.name} returns ${replacement.results.length} values for ${results.length} results`);
-    const changed: number[] = [];
-    const move = (from: Value, to: Value): void => {
-      for (let u = ids.firstUse(from.id); u >= 0; u = ids.nextUse(u)) changed.push(ids.useOwner(u));
-      this.#redirect(rule, from, to);
-    };
-    results.forEach((from, i) => move(from, replacement.results[i]!));
-    for (const name of exposure.names) {
-      const node = (captures as Record<string, Node>)[name]!;
+    const replacement = this.#build(rule, root, inner, captures, context);
+    const results = ids.resultCount(root.id);
+    if (replacement.results.length !== results) throw new Error(`rule ${rule.name} returns ${replacement.results.length} values for ${results} results`);
+    this.#noteOrder(inner, firstNew, replacement);
+    for (let i = 0; i < results; i++) this.#redirect(rule, this.#graph.value(ids.result(root.id, i) as Value['id']), replacement.results[i]!, firstNew);
+    for (const { name, from } of exposure.moved) {
       const to = replacement.exposed?.[name];
       if (to === undefined) throw new Error(`rule ${rule.name} does not return a value for the exposed "${name}"`);
-      const index = rule.pattern.captures.find((c) => c.name === name)!.exposedResult!;
-      const from = node.results[index]!;
-      if (node.results.some((r, i) => i !== index && r.useCount > 0)) throw new Error(`rule ${rule.name}: the exposed "${name}" has readers of several results`);
-      move(from, to);
+      this.#redirect(rule, from, to, firstNew);
     }
-    if (exposure.readers.length > 0) this.#edit.sort();
-    this.#sweep([root.id, ...inner]);
-    for (let n = firstNew; n < ids.nodeLimit; n++) {
-      this.#made.set(n, { generation, rule, from: root.id });
-      this.#push(n);
-      this.#pushReaders(n);
-    }
-    for (const n of changed) {
-      this.#push(n);
-      this.#pushReaders(n);
-    }
-    for (const v of dropped) this.#pushAround(v);
+    const behind = ids.next(root.id);
+    for (const follower of exposure.followers) this.#edit.move(follower, behind === NONE ? undefined : this.#graph.node(behind as NodeId));
+    for (let n = firstNew; n < ids.nodeLimit; n++) this.#history.add(n, generation, rule, root.id);
+    this.#sweep(inner, firstNew);
+    for (let n = firstNew; n < ids.nodeLimit; n++) this.#push(n);
+    this.#neighbours.forEach(this.#push);
     this.#applied++;
     this.#byRule[rule.name] = (this.#byRule[rule.name] ?? 0) + 1;
     this.#options.onApply?.({ rule, results: replacement.results });
     if (generation > MAX_GENERATION) throw this.#noConvergence(firstNew < ids.nodeLimit ? firstNew : root.id);
   }
 
-  #redirect(rule: Rule, from: Value, to: Value): void {
+  #build(rule: Rule, root: Node, inner: readonly number[], captures: object, context: RuleContext): Replacement {
+    const origins = [];
+    for (let i = inner.length - 1; i >= 0; i--) origins.push(this.#graph.ids.origin(inner[i]!));
+    this.#edit.origin = madeOrigin(rule.name, origins);
+    this.#edit.place = root;
+    return normalized(rule.rewrite(captures, this.#edit, context));
+  }
+
+  /** The feeders of a match stand before its root; what a rule takes from elsewhere in the graph may stand behind it. */
+  #noteOrder(inner: readonly number[], firstNew: number, replacement: Replacement): void {
+    if (this.#unsorted) return;
+    const { ids } = this.#graph;
+    for (let n = firstNew; n < ids.nodeLimit; n++) for (let i = ids.arity(n) - 1; i >= 0; i--) this.#noteSource(inner, firstNew, ids.operand(n, i));
+    for (const v of replacement.results) this.#noteSource(inner, firstNew, v.id);
+    for (const name in replacement.exposed) this.#noteSource(inner, firstNew, replacement.exposed[name]!.id);
+  }
+
+  #noteSource(inner: readonly number[], firstNew: number, v: number): void {
+    const { ids } = this.#graph;
+    const p = v === NONE ? NONE : ids.producer(v);
+    if (p === NONE || p >= firstNew) return;
+    for (const n of inner) if (n === p || reads(ids, n, v)) return;
+    this.#unsorted = true;
+  }
+
+  #sortIfNeeded(): void {
+    if (this.#unsorted) this.#edit.sort();
+    this.#unsorted = false;
+  }
+
+  /** Moves the readers of `from` to `to`; what they are part of may match now. */
+  #redirect(rule: Rule, from: Value, to: Value, firstNew: number): void {
+    const { ids } = this.#graph;
+    for (let u = ids.firstUse(from.id); u !== NONE; u = ids.nextUse(u)) {
+      const reader = ids.useOwner(u);
+      if (reader >= firstNew) throw new Error(`rule ${rule.name}: the new ${ids.op(reader)!.name} reads the value that it replaces`);
+      if (reader !== ids.returnId) this.#neighbours.add(reader);
+    }
     try {
       this.#edit.redirect(from, to);
     } catch (cause) {
@@ -236,75 +292,71 @@ class Driver {
     }
   }
 
-  /** Erases the nodes of a match that nothing reads any more, and what only they read. */
-  #sweep(from: readonly number[]): void {
+  /**
+   * Erases what nothing reads any more: the nodes of the match, pure or not, since the rule took their place; pure
+   * nodes that only they read; new nodes that the rule did not use.
+   */
+  #sweep(inner: readonly number[], firstNew: number): void {
     const { ids } = this.#graph;
-    const dead = [...from].reverse();
+    const dead = this.#dead;
+    for (let n = firstNew; n < ids.nodeLimit; n++) dead.push(n);
+    for (let i = inner.length - 1; i >= 0; i--) dead.push(inner[i]!);
     while (dead.length > 0) {
       const n = dead.pop()!;
       const op = ids.op(n);
-      if (op === undefined || !op.pure || hasUses(ids, n)) continue;
+      if (op === undefined || hasUses(ids, n) || !(op.pure || inner.includes(n))) continue;
       for (let i = 0; i < ids.arity(n); i++) {
-        const p = ids.operand(n, i) < 0 ? -1 : ids.producer(ids.operand(n, i));
-        if (p >= 0) dead.push(p);
+        const v = ids.operand(n, i);
+        const p = v === NONE ? NONE : ids.producer(v);
+        if (p === NONE) continue;
+        dead.push(p);
+        this.#neighbours.addProducer(p);
       }
       this.#edit.erase(this.#graph.node(n as NodeId));
     }
   }
 
-  #push(n: number): void {
+  readonly #push = (n: number): void => {
     const op = this.#graph.ids.op(n);
     if (op !== undefined && this.#byOp.has(op)) this.#worklist.push(n);
-  }
-
-  /** A producer that lost a reader may match now, and so may its readers: they asked for an only reader. */
-  #pushAround(v: number): void {
-    const { ids } = this.#graph;
-    const p = ids.producer(v);
-    if (p < 0 || ids.op(p) === undefined) return;
-    this.#push(p);
-    if (ids.useCount(v) > 0 && ids.hasOneReader(v)) this.#pushReaders(p);
-  }
-
-  /** Queues the nodes above `n` whose pattern may reach down to it. */
-  #pushReaders(n: number): void {
-    const { ids } = this.#graph;
-    let level = [n];
-    for (let depth = 1; depth < this.#depth && level.length > 0; depth++) {
-      const next: number[] = [];
-      for (const m of level) {
-        if (ids.op(m) === undefined) continue;
-        for (let i = 0; i < ids.resultCount(m); i++)
-          for (let u = ids.firstUse(ids.result(m, i)); u >= 0; u = ids.nextUse(u)) {
-            const reader = ids.useOwner(u);
-            if (reader === ids.returnId) continue;
-            this.#push(reader);
-            // Ops that a pattern passes through do not count as a level.
-            if (this.#passages.has(ids.op(reader)!)) level.push(reader);
-            else next.push(reader);
-          }
-      }
-      level = next;
-    }
-  }
+  };
 
   #noConvergence(at: number): QfuseError {
-    const rules: string[] = [];
-    for (let n = at; this.#made.has(n) && rules.length < 8; n = this.#made.get(n)!.from) {
-      const { name } = this.#made.get(n)!.rule;
-      if (!rules.includes(name)) rules.push(name);
-    }
-    const names = rules.length > 0 ? rules : Object.keys(this.#byRule);
+    const behind = this.#history.rulesBehind(at);
+    const names = behind.length > 0 ? behind : Object.keys(this.#byRule);
     return new QfuseError('rewrite/no-convergence', `the rules ${names.join(', ')} keep rewriting each other's results`, { help: 'a rule must go downhill: fewer, cheaper or more canonical nodes' });
   }
 }
 
-const hasUses = (ids: Graph['ids'], n: number): boolean => {
+function capturesOf({ pattern }: Rule, { graph, slots, lists }: MatchState): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (let slot = 0; slot < pattern.captures.length; slot++) {
+    const { name, kind } = pattern.captures[slot]!;
+    const id = slots[slot]!;
+    if (kind === 'list') out[name] = lists[slot]?.map((n) => graph.node(n as NodeId));
+    else if (id >= 0) out[name] = kind === 'node' ? graph.node(id as NodeId) : graph.value(id as Value['id']);
+  }
+  return out;
+}
+
+function reads(ids: GraphIds, n: number, v: number): boolean {
+  for (let i = ids.arity(n) - 1; i >= 0; i--) if (ids.operand(n, i) === v) return true;
+  return false;
+}
+
+/** A node that two parts of a pattern matched stands once. */
+function distinct(nodes: readonly number[]): number[] {
+  const out: number[] = [];
+  for (const n of nodes) if (!out.includes(n)) out.push(n);
+  return out;
+}
+
+const hasUses = (ids: GraphIds, n: number): boolean => {
   for (let i = 0; i < ids.resultCount(n); i++) if (ids.useCount(ids.result(n, i)) > 0) return true;
   return false;
 };
 
 function normalized(r: Value | readonly Value[] | Replacement): Replacement {
-  if ('results' in r) return r as Replacement;
-  return { results: Array.isArray(r) ? (r as readonly Value[]) : [r as Value] };
+  if (Array.isArray(r)) return { results: r as readonly Value[] };
+  return 'results' in r ? r : { results: [r as Value] };
 }

@@ -1,5 +1,6 @@
 export { applyRules, type Application, type DriverOptions, type Match, type Refusal, type RewriteReport } from './driver.js';
-export { type Capture, compilePattern, type CompiledPattern, matchAt, MatchState, type NearMiss } from './match.js';
+export { type Capture, compilePattern, type CompiledPattern, matchAt } from './match.js';
+export { MatchState, type NearMiss } from './match-state.js';
 export {
   absent,
   any,

@@ -132,8 +132,9 @@ export interface ThroughPattern<C = {}> extends Pattern<C> {
 }
 
 /**
- * `inner` behind any number (also none) of the ops of `passages`: views, clones, casts whose meaning `where` checks.
- * Captures the nodes, outermost first. Their readers are exclusive unless `readers` says `shared`.
+ * `inner` behind as many (also no) ops of `passages` as there are: views, clones, casts whose meaning `where` checks.
+ * When `inner` does not match there, behind one less, and so on. Captures the nodes, outermost first. Their readers are
+ * exclusive unless `readers` says `shared`.
  */
 export function through<C, const N extends string>(
   passages: readonly (Passage | AnyOp)[],
@@ -141,8 +142,8 @@ export function through<C, const N extends string>(
   name: N,
   readers: 'exclusive' | 'shared' = 'exclusive',
 ): Pattern<Flat<C & Record<N, readonly Node[]>>> {
-  const list = passages.map((p): Passage => Object.freeze('op' in p ? p : { op: p }));
-  return Object.freeze({ form: 'through', passages: list, inner, name, readers } satisfies ThroughPattern) as Pattern<any>;
+  const frozen = passages.map((p): Passage => Object.freeze('op' in p ? p : { op: p }));
+  return Object.freeze({ form: 'through', passages: frozen, inner, name, readers } satisfies ThroughPattern) as Pattern<any>;
 }
 
 /** See {@link oneOf}. */

@@ -72,7 +72,7 @@ function normalized(text: string, ops: ReadonlyMap<string, AnyOp>): string {
 const missText = (refusals: readonly { readonly rule: string; readonly why: string }[]): string => (refusals.length === 0 ? 'no rule refused' : `rules that refused:\n${refusals.map((r) => `  ${r.rule}: ${r.why}`).join('\n')}`);
 
 /** Whether vitest was asked to update (`-u`). */
-const updating = (): boolean => (expect.getState() as unknown as { snapshotState?: { _updateSnapshot?: string } }).snapshotState?._updateSnapshot === 'all';
+const updating = (): boolean => (expect.getState() as unknown as { snapshotState?: Record<string, unknown> }).snapshotState?.['_updateSnapshot'] === 'all';
 
 /** The loosest promise of the rules of some passes. */
 function numericsOf(passes: readonly Pass[]): Numerics {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { diagnose } from '@qfuse/device-node';
-import { mark, say, sayJson } from '../print.js';
+import { exitCodes } from '../exit.js';
+import { say, sayJson } from '../print.js';
 import { loadRegistry } from '../session.js';
 import { command, type CommonOptions } from './shared.js';
 
@@ -14,6 +15,8 @@ export const doctorCommand = (): Command =>
       const result = { node: process.version, platform: `${process.platform}-${process.arch}`, plugins: registry.plugins.map((p) => `${p.name}@${p.version}`), device };
       if (options.json === true) return sayJson(result);
       say(`node ${result.node} on ${result.platform}`);
-      for (const step of device.steps) say(`${mark(step.ok)} ${step.what}${step.hint === undefined ? '' : `\n   ${step.hint}`}`);
+      for (const { id, status, detail, help } of device.steps) say(`${status.padEnd(6)} ${id}: ${detail.replaceAll('\n', '\n         ')}${help === undefined ? '' : `\n         → ${help}`}`);
+      say(device.adapter === undefined ? 'no WebGPU device can be opened' : `programs run on ${device.adapter.name}`);
+      if (!device.ok) process.exitCode = exitCodes.wrong;
       say(`plugins: ${result.plugins.join(', ')}`);
     });

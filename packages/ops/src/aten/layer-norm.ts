@@ -1,6 +1,5 @@
 import { attr, countOf, type Dim, optionalTensor, type ShapeEnv, tensor, type TensorType, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
-import { promoteTypes } from '../promotion.js';
 import { type Fail, shapeText } from '../shapes.js';
 import { checkParameters, fromNumbers, inverseRoots, momentsOf, normalized } from './support/moments.js';
 
@@ -57,9 +56,10 @@ export const LayerNorm = defineOp({
   decompose: ({ operands: o, attrs, builder }) => [builder.create(NativeLayerNorm, o, attrs).results[0]!],
 });
 
-const epsilon = { f64: 2 ** -52, f32: 2 ** -23, f16: 2 ** -10, bf16: 2 ** -7 } as const;
-
-/** `y = x / sqrt(mean(x²) + eps) · weight`, the mean over the last axes, those of `normalized_shape`. Without `eps` it is the dtype's machine epsilon. */
+/**
+ * `y = x / sqrt(mean(x²) + eps) · weight`, the mean over the last axes, those of `normalized_shape`. Without `eps` it is
+ * the machine epsilon of f64 for f64 and of f32 for the others. Weight has that shape; the result has the input's dtype.
+ */
 export const RmsNorm = defineOp({
   name: 'aten.rms_norm',
   summary: 'division by the root mean square over the last axes',
@@ -70,14 +70,14 @@ export const RmsNorm = defineOp({
     const { shape } = weight ?? { shape: attrs.normalized_shape };
     if (shape.length !== attrs.normalized_shape.length || shape.some((d, i) => env.equal(d, attrs.normalized_shape[i]!) === 'no'))
       fail(`weight has shape ${shapeText(shape)}, expected ${shapeText(attrs.normalized_shape)}`);
-    return [tensorType(weight === undefined ? input.dtype : promoteTypes(input.dtype, weight.dtype), input.shape)];
+    return [tensorType(input.dtype, input.shape)];
   },
-  reference: ({ operands: { input, weight }, attrs, results }) => {
+  reference: ({ operands: { input, weight }, attrs }) => {
     const inner = countOf(attrs.normalized_shape);
     const groups = inner === 0 ? 0 : input.data.length / inner;
     const squares = new Float64Array(groups);
     for (let i = 0; i < input.data.length; i++) squares[Math.floor(i / inner)]! += (input.data[i] as number) ** 2 / inner;
-    const scale = inverseRoots(squares, attrs.eps ?? epsilon[input.dtype as keyof typeof epsilon]);
-    return [normalized(input, { outer: 1, groups, inner }, new Float64Array(groups), scale, { weight, bias: undefined, index: (i) => i % inner }, results[0]!.dtype)];
+    const scale = inverseRoots(squares, attrs.eps ?? (input.dtype === 'f64' ? 2 ** -52 : 2 ** -23));
+    return [normalized(input, { outer: 1, groups, inner }, new Float64Array(groups), scale, { weight, bias: undefined, index: (i) => i % inner })];
   },
 });

@@ -1,6 +1,7 @@
-import { attr, type Dim, dimAdd, dimCeilDiv, dimMax, dimMin, dimSub, type Elements, hostTensor, type HostTensor, type ShapeEnv, tensor, type TensorType, tensorType } from '@qfuse/ir';
+import { attr, type Dim, dimAdd, dimMax, dimMin, dimSub, type Elements, hostTensor, type HostTensor, type ShapeEnv, tensor, type TensorType, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { type Fail, forEachOffset, shapeText, stridesOf, wrapAxis } from '../shapes.js';
+import { checkIndex, sliceLength, sliceStart } from './support/bounds.js';
 
 /** Where a view of a row-major tensor lies: its first element and its strides, in elements. */
 interface Place {
@@ -25,12 +26,6 @@ function resultOf(self: TensorType, src: TensorType, view: readonly Dim[], env: 
   return [tensorType(self.dtype, self.shape)];
 }
 
-/** A bound of a slice brought into `[0, size]`: negative ones count from the end. */
-function bound(at: Dim, size: Dim, env: ShapeEnv): Dim {
-  const from = env.lessEqual(at, -1) === 'yes' ? dimAdd(at, size) : at;
-  return env.simplify(dimMin(dimMax(from, 0), size));
-}
-
 /** Copies `src` over `self[…, start:end:step, …]` along `dim`; everything else stays. */
 export const SliceScatter = defineOp({
   name: 'aten.slice_scatter',
@@ -39,21 +34,13 @@ export const SliceScatter = defineOp({
   attrs: { dim: attr.optional(attr.int(), 0), start: attr.optional(attr.dim()), end: attr.optional(attr.dim()), step: attr.optional(attr.dim(), 1) },
   infer: ({ operands: { self, src }, attrs, env, fail }) => {
     if (self.shape.length === 0) return fail('self is a 0-d tensor, which cannot be sliced');
-    if (env.lessEqual(1, attrs.step) === 'no') fail(`step is not positive`);
     const axis = wrapAxis(attrs.dim, self.shape.length, fail);
-    const size = self.shape[axis]!;
-    const start = bound(attrs.start ?? 0, size, env);
-    const end = bound(attrs.end ?? size, size, env);
-    const length = env.simplify(dimMax(dimCeilDiv(dimSub(end, start), attrs.step), 0));
-    return resultOf(self, src, self.shape.with(axis, length), env, fail);
+    return resultOf(self, src, self.shape.with(axis, sliceLength(self.shape[axis]!, attrs, env, fail)), env, fail);
   },
   reference: ({ operands: { self, src }, attrs, fail }) => {
     const axis = wrapAxis(attrs.dim, self.shape.length, fail);
-    const size = self.shape[axis]!;
-    const start = attrs.start ?? 0;
-    const from = Math.min(Math.max(start < 0 ? start + size : start, 0), size);
     const strides = stridesOf(self.shape);
-    return [put(self, src, { offset: from * strides[axis]!, strides: strides.with(axis, strides[axis]! * attrs.step) })];
+    return [put(self, src, { offset: sliceStart(self.shape[axis]!, attrs.start) * strides[axis]!, strides: strides.with(axis, strides[axis]! * attrs.step) })];
   },
 });
 
@@ -66,8 +53,7 @@ export const SelectScatter = defineOp({
   infer: ({ operands: { self, src }, attrs, env, fail }) => {
     if (self.shape.length === 0) return fail('self is a 0-d tensor, of which nothing can be selected');
     const axis = wrapAxis(attrs.dim, self.shape.length, fail);
-    const size = self.shape[axis]!;
-    if (env.lessEqual(attrs.index, dimSub(size, 1)) === 'no' || env.lessEqual(dimSub(0, size), attrs.index) === 'no') fail(`index is out of range for axis ${axis} of ${shapeText(self.shape)}`);
+    checkIndex(attrs.index, self.shape[axis]!, axis, env, fail);
     return resultOf(self, src, self.shape.toSpliced(axis, 1), env, fail);
   },
   reference: ({ operands: { self, src }, attrs, fail }) => {

@@ -1,4 +1,4 @@
-import { definePass } from '@qfuse/plugin';
+import { definePass, type Pass } from '@qfuse/plugin';
 import { identityRules } from './identities.js';
 import { linearRules } from './linears.js';
 import { normRules } from './norms.js';
@@ -12,7 +12,7 @@ import { viewRules } from './views.js';
  * Afterwards every product with a weight is `aten.linear` with the weight as `[N, K]`. Rules refuse whatever they
  * cannot prove: an unknown symbolic dim, another permutation, a bias that is none.
  */
-export const pass = definePass({
+export const pass: Pass = definePass({
   name: 'canonicalize',
   summary: 'brings every spelling of linears, views, permutes and norms to one',
   phase: 'normalize',

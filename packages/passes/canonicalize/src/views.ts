@@ -6,7 +6,7 @@ const x = any().as('x');
 /** Every op that reads the same elements in the same order under another shape; a program's strides mean nothing here. */
 const viewOps: readonly OpDefinition[] = allOps.filter((o) => o.view && o !== aten.View && o.variadic < 0);
 
-const ruleName = (op: AnyOp): string => op.name.replace(/^aten\./, '').replace(/[._]+/g, '-').toLowerCase().replace(/^-/, '');
+const ruleName = (def: AnyOp): string => def.name.replace(/^aten\./, '').replace(/[._]+/g, '-').toLowerCase().replace(/^-/, '');
 
 /** reshape(x, …), flatten(x), unsqueeze(x, d), … ⇒ view(x, shape of the result) */
 const toView = (def: OpDefinition): Rule =>

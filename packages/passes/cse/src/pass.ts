@@ -1,11 +1,11 @@
-import { type AnyOp, type AttrRecord, definePass, type Editor, type Graph, type Node, type NodeId } from '@qfuse/plugin';
+import { type AnyOp, type AttrRecord, definePass, type Editor, type Graph, type Node, type NodeId, type Pass } from '@qfuse/plugin';
 
 /**
  * Common subexpression elimination: of two pure nodes with the same op, operands and attributes the first stays.
  * Operands of commutative ops are compared in either order. Constants with equal data count as one, so tied
  * weights that were stored twice are shared. One walk in list order, O(nodes + operands).
  */
-export const pass = definePass({
+export const pass: Pass = definePass({
   name: 'cse',
   summary: 'merges equal nodes and equal constants',
   phase: 'normalize',

@@ -1,10 +1,10 @@
-import { definePass, type Graph, type Node, type NodeId } from '@qfuse/plugin';
+import { definePass, type Graph, type Node, type NodeId, type Pass } from '@qfuse/plugin';
 
 /**
  * Dead code elimination: removes pure nodes that nothing reads, then parameters, buffers and constants that
  * nothing reads. Graph inputs stay, they are the program's signature; so do buffers that a run changes.
  */
-export const pass = definePass({
+export const pass: Pass = definePass({
   name: 'dce',
   summary: 'removes nodes and constants that nothing reads',
   phase: 'lower',

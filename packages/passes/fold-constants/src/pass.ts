@@ -1,4 +1,4 @@
-import { attr, definePass, isStatic, type Node, numel, byteLength, type Value, constantOf, QfuseError } from '@qfuse/plugin';
+import { attr, byteLength, constantOf, definePass, isStatic, type Node, numel, type Pass, QfuseError, type Value } from '@qfuse/plugin';
 import { foldable, evaluateNode } from './evaluate.js';
 
 /** Bytes that a folded result may be larger than the constants it was computed from, unless told otherwise: 64 KiB. */
@@ -12,7 +12,7 @@ const DEFAULT_LIMIT = 1 << 16;
  * so that `full([4096, 4096])` does not become 64 MiB of file. `quant.dequantize` of a weight stays too, it would
  * undo the quantization; `dequantize = true` folds it.
  */
-export const pass = definePass({
+export const pass: Pass = definePass({
   name: 'fold-constants',
   summary: 'computes nodes whose operands are constants',
   phase: 'normalize',

@@ -1,4 +1,4 @@
-import { attr, definePass } from '@qfuse/plugin';
+import { attr, definePass, type Pass } from '@qfuse/plugin';
 import { dropFakeQuantize, requantizeSame } from './rules.js';
 
 /**
@@ -7,7 +7,7 @@ import { dropFakeQuantize, requantizeSame } from './rules.js';
  * `dequantize(quantize(x))` is not the identity, it rounds and clamps: such a pair stays unless the option
  * `lossy` asks for it, which turns a statically quantized activation back into float.
  */
-export const pass = definePass({
+export const pass: Pass = definePass({
   name: 'fold-qdq',
   summary: 'folds quantize/dequantize pairs where that is exact',
   phase: 'fuse',

@@ -1,4 +1,4 @@
-import { any, defineRule, no, type Node, op, type Verdict, yes } from '@qfuse/plugin';
+import { any, defineRule, no, type Node, op, type Rule, type Verdict, yes } from '@qfuse/plugin';
 import { quant } from '@qfuse/ops';
 
 const scale = any().as('scale');
@@ -22,7 +22,7 @@ function sameGrid(q: Quantize, dq: Dequantize): Verdict {
  * Exact when both have one grid and q holds only numbers of [qmin, qmax], which its producer must show: then
  * (q − z)·s is a multiple of s that rounds back to q, because |q − z| < 2²² keeps the product's error below s/2.
  */
-export const requantizeSame = defineRule({
+export const requantizeSame: Rule = defineRule({
   name: 'fold-qdq/quantize-dequantize',
   summary: 'quantizing what was just dequantized with the same parameters changes nothing',
   root: op(quant.Quantize, { input: op(quant.Dequantize, { input: any().as('integers'), scale }).shared().as('dequantize'), scale }),
@@ -45,7 +45,7 @@ export const requantizeSame = defineRule({
 /**
  * dequantize(quantize(x, s, z), s, z) ⇒ x        only when asked for: |x − result| ≤ s/2, and values are no longer clamped
  */
-export const dropFakeQuantize = defineRule({
+export const dropFakeQuantize: Rule = defineRule({
   name: 'fold-qdq/dequantize-quantize',
   summary: 'takes out a rounding to the grid that no integer kernel uses',
   root: op(quant.Dequantize, { input: op(quant.Quantize, { input: any().as('x'), scale }).as('quantize'), scale }),

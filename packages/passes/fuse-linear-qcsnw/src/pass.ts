@@ -1,4 +1,4 @@
-import { definePass } from '@qfuse/plugin';
+import { definePass, type Pass } from '@qfuse/plugin';
 import { weightOnly } from './rule.js';
 
 /**
@@ -8,7 +8,7 @@ import { weightOnly } from './rule.js';
  * points absent or zero. Makes `fused.linear_qcs8w` or `fused.linear_qcs4w`; the declared range decides which.
  * Assumes that linears in other spellings (`addmm`, `mm`, `bmm`) were brought to `aten.linear` before.
  */
-export const pass = definePass({
+export const pass: Pass = definePass({
   name: 'fuse-linear-qcsnw',
   summary: 'weight-only per-channel linears of 4 and 8 bits',
   phase: 'fuse',

@@ -1,4 +1,4 @@
-import { any, constant, type Constant, decodeElements, defineRule, encodeElements, no, type Node, numel, op, tensorType, type Verdict, yes } from '@qfuse/plugin';
+import { any, constant, type Constant, decodeElements, defineRule, encodeElements, no, type Node, numel, op, type Rule, tensorType, type Verdict, yes } from '@qfuse/plugin';
 import { aten, fused, quant } from '@qfuse/ops';
 
 const dequantize = op(quant.Dequantize, { input: constant().as('weight'), scale: any().as('scales') }).shared().as('dequantize');
@@ -15,7 +15,7 @@ export function declaredBits(qmin: number, qmax: number): 4 | 8 | undefined {
  *
  * Σ x·(w·s) becomes s·Σ x·w: each product w·s was rounded to f32 once, which is all that changes.
  */
-export const weightOnly = defineRule({
+export const weightOnly: Rule = defineRule({
   name: 'fuse-linear-qcsnw/weight-only',
   summary: 'a linear whose weight is dequantized per output channel reads the integers itself',
   root: op(aten.Linear, { input: any().as('input'), weight: dequantize }),

@@ -14,7 +14,7 @@ export interface Moments {
   readonly variance: Float64Array;
 }
 
-/** Mean and biased variance `E[(x - mean)²]` of each group; NaN for groups without elements. */
+/** Mean and biased variance `E[(x - mean)²]` of each group; 0 and NaN for groups without elements, as torch has them. */
 export function momentsOf(data: Elements, { outer, groups, inner }: Grouping): Moments {
   const mean = new Float64Array(groups);
   const variance = new Float64Array(groups);
@@ -25,7 +25,7 @@ export function momentsOf(data: Elements, { outer, groups, inner }: Grouping): M
       return sum / (outer * inner);
     };
     const center = over((x) => x);
-    mean[g] = center;
+    mean[g] = outer * inner === 0 ? 0 : center;
     variance[g] = over((x) => (x - center) ** 2);
   }
   return { mean, variance };
@@ -42,9 +42,9 @@ export interface Affine {
 }
 
 /** `(x - mean) · scale · weight + bias`, rounded once. */
-export function normalized(input: HostTensor, { groups, inner }: Grouping, mean: Float64Array, scale: Float64Array, { weight, bias, index }: Affine, dtype = input.dtype): HostTensor {
-  const out = hostTensor(dtype, input.shape);
-  const store = storer(dtype);
+export function normalized(input: HostTensor, { groups, inner }: Grouping, mean: Float64Array, scale: Float64Array, { weight, bias, index }: Affine): HostTensor {
+  const out = hostTensor(input.dtype, input.shape);
+  const store = storer(input.dtype);
   for (let i = 0; i < out.data.length; i++) {
     const g = Math.floor(i / inner) % groups;
     const at = index(i);

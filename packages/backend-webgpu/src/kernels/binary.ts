@@ -1,0 +1,109 @@
+import { type Scalar, scalarNumber } from '@qfuse/plugin';
+import type { ErrorBound, WebGPUKernel } from '../kernel.js';
+import type { ScalarType } from '../storage.js';
+import { type Elementwise, elementwise, literal } from './elementwise.js';
+import { attrOf, hasOp } from './ops.js';
+
+/**
+ * Ops of two operands (or an operand and a scalar), element by element: arithmetic, comparisons, logic.
+ * `a` and `b` are WGSL of the computing type.
+ */
+type Form = (a: string, b: string) => string;
+type Forms = Partial<Record<ScalarType, Form>>;
+
+const close: ErrorBound = { absolute: 2 ** -24, relative: 2 ** -19 };
+const numeric = (form: Form): Forms => ({ f32: form, i32: form, u32: form });
+const infix =
+  (sign: string): Form =>
+  (a, b) =>
+    `(${a} ${sign} ${b})`;
+const call =
+  (name: string): Form =>
+  (a, b) =>
+    `${name}(${a}, ${b})`;
+
+const arithmetic: Readonly<Record<string, Forms>> = {
+  mul: { ...numeric(infix('*')), bool: infix('&&') },
+  div: { f32: infix('/') },
+  true_divide: { f32: infix('/') },
+  floor_divide: { f32: call('float_floor_divide'), i32: call('floor_divide'), u32: infix('/') },
+  remainder: { f32: call('float_remainder'), i32: call('floor_modulo'), u32: infix('%') },
+  fmod: { f32: infix('%'), i32: infix('%'), u32: infix('%') },
+  maximum: { f32: call('maximum'), i32: call('max'), u32: call('max'), bool: infix('||') },
+  minimum: { f32: call('minimum'), i32: call('min'), u32: call('min'), bool: infix('&&') },
+  fmax: { f32: (a, b) => `select(select(max(${a}, ${b}), ${a}, is_nan(${b})), ${b}, is_nan(${a}))`, i32: call('max'), u32: call('max'), bool: infix('||') },
+  fmin: { f32: (a, b) => `select(select(min(${a}, ${b}), ${a}, is_nan(${b})), ${b}, is_nan(${a}))`, i32: call('min'), u32: call('min'), bool: infix('&&') },
+  pow: { f32: call('power'), i32: call('integer_power') },
+  bitwise_and: { i32: infix('&'), u32: infix('&'), bool: infix('&&') },
+  __and__: { i32: infix('&'), u32: infix('&'), bool: infix('&&') },
+  bitwise_or: { i32: infix('|'), u32: infix('|'), bool: infix('||') },
+  __or__: { i32: infix('|'), u32: infix('|'), bool: infix('||') },
+  bitwise_xor: { i32: infix('^'), u32: infix('^'), bool: infix('!=') },
+  __xor__: { i32: infix('^'), u32: infix('^'), bool: infix('!=') },
+};
+
+/** `self ± alpha · other` */
+const sums: Readonly<Record<string, Forms>> = {
+  add: { ...numeric(infix('+')), bool: infix('||') },
+  sub: numeric(infix('-')),
+  rsub: numeric((a, b) => `(${b} - ${a})`),
+};
+
+const comparisons: Readonly<Record<string, string>> = { eq: '==', ne: '!=', lt: '<', le: '<=', gt: '>', ge: '>=' };
+
+// A NaN compares unequal to everything; drivers that assume there are none may say otherwise.
+const compare = (sign: string): Forms => ({
+  ...numeric(infix(sign)),
+  f32: (a, b) => (sign === '!=' ? `(${a} != ${b} || is_nan(${a}) || is_nan(${b}))` : `(${a} ${sign} ${b} && !is_nan(${a}) && !is_nan(${b}))`),
+});
+
+const logical: Readonly<Record<string, string>> = { logical_and: '&&', logical_or: '||', logical_xor: '!=' };
+const truth = (x: string, type: ScalarType): string => `(${x} != ${type === 'f32' ? '0.0' : type === 'i32' ? '0i' : '0u'})`;
+
+const expression =
+  (forms: Forms): Elementwise['expression'] =>
+  ([a, b], type) =>
+    forms[type]?.(a!, b!);
+
+const scaled =
+  (forms: Forms): Elementwise['expression'] =>
+  ([a, b], type, node) => {
+    const alpha = attrOf<Scalar | undefined>(node, 'alpha');
+    if (alpha === undefined || scalarNumber(alpha) === 1) return forms[type]?.(a!, b!);
+    return type === 'bool' ? undefined : forms[type]?.(a!, `(${literal(alpha, type)} * ${b})`);
+  };
+
+const division: Elementwise['expression'] = ([a, b], type, node) => {
+  const mode = attrOf<string | undefined>(node, 'rounding_mode');
+  if (mode === undefined) return type === 'f32' ? `(${a} / ${b})` : undefined;
+  if (mode === 'floor') return expression(arithmetic['floor_divide']!)([a, b], type, node);
+  return type === 'f32' ? `trunc(${a} / ${b})` : type === 'bool' ? undefined : `(${a} / ${b})`;
+};
+
+/** The spellings of a binary op: two tensors, tensor and scalar, scalar and tensor. */
+function spellings(name: string, form: Omit<Elementwise, 'operands'>): (readonly [string, Elementwise])[] {
+  const { expression: of } = form;
+  const swapped: Elementwise = { ...form, operands: ['other'], scalars: ['self'], expression: ([b, a], type, node) => of([a, b], type, node) };
+  return [
+    [name, { ...form, operands: ['self', 'other'] }],
+    [`${name}.Tensor`, { ...form, operands: ['self', 'other'] }],
+    [`${name}.Scalar`, { ...form, operands: ['self'], scalars: ['other'] }],
+    [`${name}.Scalar_Tensor`, swapped],
+  ];
+}
+
+const named: readonly (readonly [string, Elementwise])[] = [
+  ...Object.entries(arithmetic).flatMap(([name, forms]) => spellings(name, { expression: expression(forms), error: close })),
+  ...Object.entries(sums).flatMap(([name, forms]) => spellings(name, { expression: scaled(forms) })),
+  ...Object.entries(comparisons).flatMap(([name, sign]) => spellings(name, { expression: expression(compare(sign)), compute: 'promoted' })),
+  ...Object.entries(logical).map(
+    ([name, sign]) => [name, { operands: ['self', 'other'], compute: 'promoted', expression: ([a, b], type) => `(${truth(a!, type)} ${sign} ${truth(b!, type)})` }] as readonly [string, Elementwise],
+  ),
+  ['div.Tensor_mode', { operands: ['self', 'other'], expression: division, error: close }],
+  ['div.Scalar_mode', { operands: ['self'], scalars: ['other'], expression: division, error: close }],
+  ['pow.Tensor_Tensor', { operands: ['self', 'exponent'], expression: expression(arithmetic['pow']!), error: close }],
+  ['pow.Tensor_Scalar', { operands: ['self'], scalars: ['exponent'], expression: expression(arithmetic['pow']!), error: close }],
+];
+
+/** Kernels of this family for the ops that exist. */
+export const binaryKernels: readonly WebGPUKernel[] = named.filter(([name]) => hasOp(`aten.${name}`)).map(([name, init]) => elementwise(`aten.${name}`, init));

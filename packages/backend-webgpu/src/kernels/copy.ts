@@ -1,0 +1,80 @@
+import { type Dim, type Node, no, yes } from '@qfuse/plugin';
+import { defineKernel, type Dispatch, exact, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { type Access, indexing, rowMajor } from '../wgsl/indexing.js';
+import { mapDispatch } from '../wgsl/map.js';
+import { attrOf, axisOf, hasOp, op } from './ops.js';
+
+/**
+ * Ops that read their operand in another order: `y[c] = x[offset + Σ c · stride]`. Offset and strides follow from the
+ * operand's shape in each run; they may be zero (expand) or negative (flip).
+ */
+type Order = (node: Node, shape: readonly number[], sizes: Sizes) => { readonly strides: readonly number[]; readonly offset?: number };
+
+/** A bound of a slice within `[0, size]`; negative ones count from the end. */
+const bound = (at: number, size: number): number => Math.min(Math.max(at < 0 ? at + size : at, 0), size);
+
+const orders: Readonly<Record<string, Order>> = {
+  permute: (node, shape) => {
+    const strides = rowMajor(shape);
+    return { strides: attrOf<readonly number[]>(node, 'dims').map((d) => strides[axisOf(d, shape.length)]!) };
+  },
+  'slice.Tensor': (node, shape, sizes) => {
+    const axis = axisOf(attrOf<number>(node, 'dim'), shape.length);
+    const strides = rowMajor(shape);
+    const start = bound(sizes.dim(attrOf<Dim | undefined>(node, 'start') ?? 0), shape[axis]!);
+    const step = sizes.dim(attrOf<Dim | undefined>(node, 'step') ?? 1);
+    return { strides: strides.with(axis, strides[axis]! * step), offset: start * strides[axis]! };
+  },
+  'select.int': (node, shape, sizes) => {
+    const axis = axisOf(attrOf<number>(node, 'dim'), shape.length);
+    const strides = rowMajor(shape);
+    const index = sizes.dim(attrOf<Dim>(node, 'index'));
+    return { strides: strides.toSpliced(axis, 1), offset: (index < 0 ? index + shape[axis]! : index) * strides[axis]! };
+  },
+  expand: (node, shape) => {
+    const lead = node.results[0]!.type.shape.length - shape.length;
+    const strides = rowMajor(shape).map((s, axis) => (shape[axis] === 1 ? 0 : s));
+    return { strides: [...new Array<number>(lead).fill(0), ...strides] };
+  },
+  flip: (node, shape) => {
+    const axes = new Set(attrOf<readonly number[]>(node, 'dims').map((d) => axisOf(d, shape.length)));
+    const strides = rowMajor(shape);
+    const offset = strides.reduce((sum, s, axis) => sum + (axes.has(axis) ? s * Math.max(shape[axis]! - 1, 0) : 0), 0);
+    return { strides: strides.map((s, axis) => (axes.has(axis) ? -s : s)), offset };
+  },
+  diagonal: (node, shape) => {
+    const [a, b] = [axisOf(attrOf<number>(node, 'dim1'), shape.length), axisOf(attrOf<number>(node, 'dim2'), shape.length)];
+    const strides = rowMajor(shape);
+    const shift = attrOf<number>(node, 'offset');
+    const rest = strides.filter((_, axis) => axis !== a && axis !== b);
+    return { strides: [...rest, strides[a]! + strides[b]!], offset: shift >= 0 ? shift * strides[b]! : -shift * strides[a]! };
+  },
+};
+
+function emit(node: Node, order: Order): Dispatch {
+  const input = node.operands[0]!;
+  const output = node.results[0]!;
+  const access: Access = { strides: (sizes) => order(node, sizes.shape(input), sizes).strides, offset: (sizes) => order(node, sizes.shape(input), sizes).offset ?? 0 };
+  const index = indexing(output.type.shape, [access]);
+  return mapDispatch({
+    label: 'copy',
+    inputs: [['x', input]],
+    output,
+    parameters: index.parameters,
+    values: index.values,
+    element: `${index.coordinates}\nreturn load_x(${index.at[0]});`,
+  });
+}
+
+/** Kernels of this family for the ops that exist. */
+export const copyKernels: readonly WebGPUKernel[] = Object.entries(orders)
+  .filter(([name]) => hasOp(`aten.${name}`))
+  .map(([name, order]) =>
+    defineKernel({
+      name: `copy/aten.${name}`,
+      op: op(`aten.${name}`),
+      error: exact,
+      supports: (node) => (node.results[0]!.type.dtype === node.operands[0]!.type.dtype ? yes : no('the dtype changes')),
+      emit: (node) => [emit(node, order)],
+    }),
+  );

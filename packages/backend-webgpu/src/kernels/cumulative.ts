@@ -1,0 +1,47 @@
+import { type Node, no, type Verdict, yes } from '@qfuse/plugin';
+import { defineKernel, type Dispatch, type ErrorBound, type WebGPUKernel } from '../kernel.js';
+import { knownLayout } from '../storage.js';
+import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
+import { rowsDispatch } from '../wgsl/rows.js';
+import { attrOf, axisOf, hasOp, op } from './ops.js';
+import { axisRuns } from './reduce.js';
+
+/** Running sums and products along an axis, one thread a row: rows are short where models use them (positions, masks). */
+const bound: ErrorBound = { absolute: 1e-6, relative: 2 ** -17, sums: true };
+
+function supports(node: Node): Verdict {
+  const { dtype } = node.results[0]!.type;
+  const layout = knownLayout(dtype);
+  return layout.perWord !== 1 || layout.scalar === 'bool' ? no(`results of ${dtype} are not supported`) : yes;
+}
+
+function emit(node: Node, sign: '+' | '*'): Dispatch {
+  const input = node.operands[0]!;
+  const output = node.results[0]!;
+  const rank = input.type.shape.length;
+  const runs = axisRuns(rank, rank === 0 ? [] : [axisOf(attrOf<number>(node, 'dim'), rank)]);
+  const type = knownLayout(output.type.dtype).scalar;
+  return rowsDispatch({
+    label: 'scan rows',
+    lanes: 1,
+    bindings: [bindValue('x', input), bindValue('y', output, 'read_write')],
+    parameters: runs.parameters,
+    declarations: `${loadFunction('x', input.type.dtype)}\n${runs.place}`,
+    body: `var total = ${type}(${sign === '+' ? 0 : 1});
+for (var k = first; k < P.count; k += LANES) {
+  let i = place(row, k);
+  total = total ${sign} ${convert('load_x(i)', knownLayout(input.type.dtype).scalar, type)};
+  y[i] = total;
+}`,
+    rows: (sizes) => {
+      const count = runs.values(sizes.shape(input))['count']!;
+      return count === 0 ? 0 : sizes.count(input) / count;
+    },
+    values: (sizes) => runs.values(sizes.shape(input)),
+  });
+}
+
+/** Kernels of this family for the ops that exist. */
+export const cumulativeKernels: readonly WebGPUKernel[] = ([['cumsum', '+'], ['cumprod', '*']] as const)
+  .filter(([name]) => hasOp(`aten.${name}`))
+  .map(([name, sign]) => defineKernel({ name: `cumulative/aten.${name}`, op: op(`aten.${name}`), error: bound, supports, emit: (node) => [emit(node, sign)] }));

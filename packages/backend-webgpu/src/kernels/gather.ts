@@ -1,0 +1,143 @@
+import { type Dim, isFloat, type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
+import { defineKernel, type Dispatch, exact, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { knownLayout } from '../storage.js';
+import { type Access, indexing, rowMajor } from '../wgsl/indexing.js';
+import { mapDispatch } from '../wgsl/map.js';
+import { attrOf, axisOf, hasOp, op } from './ops.js';
+
+/**
+ * Ops that read one tensor at places that others say: embedding, index_select, gather, index. A shader cannot raise an
+ * error: an index out of range reads NaN (0 for integers, false for bool) instead of what torch refuses.
+ */
+interface Lookup {
+  readonly table: Value;
+  /** Strides of the table along the output's axes; 0 along those that an index stands for. */
+  readonly strides: (sizes: Sizes) => readonly number[];
+  readonly indices: readonly {
+    readonly value: Value;
+    readonly strides: (sizes: Sizes) => readonly number[];
+    /** Axis of the table. */
+    readonly axis: number;
+  }[];
+}
+
+function emit(node: Node, { table, strides, indices }: Lookup): Dispatch {
+  const output = node.results[0]!;
+  const index = indexing(output.type.shape, [{ strides }, ...indices.map((i): Access => ({ strides: i.strides }))]);
+  const missing = isFloat(output.type.dtype) ? 'nan()' : knownLayout(output.type.dtype).scalar === 'bool' ? 'false' : `${knownLayout(output.type.dtype).scalar}(0)`;
+  const lines = [index.coordinates, `var at = ${index.at[0]};`];
+  indices.forEach(({ value }, k) => {
+    const load = `load_i${k}(${index.at[k + 1]})`;
+    lines.push(
+      `var j${k} = ${knownLayout(value.type.dtype).scalar === 'i32' ? load : `i32(${load})`};`,
+      `if (j${k} < 0i) { j${k} += i32(P.size${k}); }`,
+      `if (j${k} < 0i || u32(j${k}) >= P.size${k}) { return ${missing}; }`,
+      `at += u32(j${k}) * P.step${k};`,
+    );
+  });
+  lines.push('return load_x(at);');
+  return mapDispatch({
+    label: 'gather',
+    inputs: [['x', table], ...indices.map(({ value }, k) => [`i${k}`, value] as const)],
+    output,
+    parameters: { ...index.parameters, ...Object.fromEntries(indices.flatMap((_, k) => [[`size${k}`, 'u32' as const], [`step${k}`, 'u32' as const]])) },
+    values: (sizes) => {
+      const shape = sizes.shape(table);
+      const steps = rowMajor(shape);
+      return { ...index.values(sizes), ...Object.fromEntries(indices.flatMap(({ axis }, k) => [[`size${k}`, shape[axis]!], [`step${k}`, steps[axis]!]])) };
+    },
+    element: lines.filter((l) => l !== '').join('\n'),
+  });
+}
+
+const zeros = (count: number): number[] => new Array<number>(count).fill(0);
+const rankOf = (value: Value): number => value.type.shape.length;
+
+function embedding(node: Node): Lookup {
+  const [weight, indices] = [node.operand('weight'), node.operand('indices')];
+  return {
+    table: weight,
+    strides: () => [...zeros(rankOf(indices)), 1],
+    indices: [{ value: indices, axis: 0, strides: (sizes) => [...rowMajor(sizes.shape(indices)), 0] }],
+  };
+}
+
+function indexSelect(node: Node): Lookup {
+  const [self, index] = [node.operand('self'), node.operand('index')];
+  const axis = axisOf(attrOf<number>(node, 'dim'), rankOf(self));
+  return {
+    table: self,
+    strides: (sizes) => rowMajor(sizes.shape(self)).map((s, a) => (a === axis ? 0 : s)),
+    indices: [{ value: index, axis, strides: () => Array.from({ length: rankOf(self) }, (_, a) => (a === axis ? 1 : 0)) }],
+  };
+}
+
+function gather(node: Node): Lookup {
+  const [self, index] = [node.operand('self'), node.operand('index')];
+  const axis = axisOf(attrOf<number>(node, 'dim'), rankOf(self));
+  return {
+    table: self,
+    strides: (sizes) => rowMajor(sizes.shape(self)).map((s, a) => (a === axis ? 0 : s)),
+    indices: [{ value: index, axis, strides: (sizes) => rowMajor(sizes.shape(index)) }],
+  };
+}
+
+/** The axes of `self` that indices stand for, and where the axes of the broadcast indices begin in the result. */
+function indexedAxes(node: Node): { readonly axes: readonly number[]; readonly rank: number; readonly first: number } {
+  const given = node.operandList('indices');
+  const axes = given.flatMap((v, axis) => (v === undefined ? [] : [axis]));
+  const rank = Math.max(0, ...given.map((v) => (v === undefined ? 0 : rankOf(v))));
+  const together = axes.every((axis, i) => i === 0 || axis === axes[i - 1]! + 1);
+  return { axes, rank, first: together ? (axes[0] ?? 0) : 0 };
+}
+
+function indexTensor(node: Node): Lookup {
+  const self = node.operand('self');
+  const { axes, rank, first } = indexedAxes(node);
+  const kept = Array.from({ length: rankOf(self) }, (_, a) => a).filter((a) => !axes.includes(a));
+  const place = <T>(keptStrides: readonly T[], indexStrides: readonly T[]): readonly T[] => keptStrides.toSpliced(first, 0, ...indexStrides);
+  return {
+    table: self,
+    strides: (sizes) => {
+      const strides = rowMajor(sizes.shape(self));
+      return place(kept.map((a) => strides[a]!), zeros(rank));
+    },
+    indices: axes.map((axis) => {
+      const value = node.operandList('indices')[axis]!;
+      const strides = (sizes: Sizes): readonly number[] => {
+        const shape = sizes.shape(value);
+        const own = rowMajor(shape).map((s, a) => (shape[a] === 1 ? 0 : s));
+        return place(zeros(kept.length), [...zeros(rank - own.length), ...own]);
+      };
+      return { value, axis, strides };
+    }),
+  };
+}
+
+const whole = (values: readonly Value[]): Verdict => {
+  const mask = values.find((v) => v.type.dtype === 'bool' || (v.type.dtype === 'u8' && values.length > 0));
+  return mask === undefined ? yes : no(`an index is a ${mask.type.dtype} mask, whose result has a size that depends on data`);
+};
+
+const lookups: Readonly<Record<string, readonly [(node: Node) => Lookup, (node: Node) => Verdict]>> = {
+  embedding: [embedding, () => yes],
+  index_select: [indexSelect, (node) => (rankOf(node.operand('self')) === 0 || rankOf(node.operand('index')) !== 1 ? no('a 0-d operand') : yes)],
+  gather: [gather, (node) => (rankOf(node.operand('self')) !== rankOf(node.operand('index')) ? no('operands of different ranks') : yes)],
+  'index.Tensor': [indexTensor, (node) => whole(node.operandList('indices').filter((v) => v !== undefined))],
+};
+
+/** Whether a dim is the number 0; such tables cannot be read at all. */
+const empty = (dims: readonly Dim[]): boolean => dims.includes(0);
+
+/** Kernels of this family for the ops that exist. */
+export const gatherKernels: readonly WebGPUKernel[] = Object.entries(lookups)
+  .filter(([name]) => hasOp(`aten.${name}`))
+  .map(([name, [lookup, fits]]) =>
+    defineKernel({
+      name: `gather/aten.${name}`,
+      op: op(`aten.${name}`),
+      error: exact,
+      supports: (node) => (empty(lookup(node).table.type.shape) && !empty(node.results[0]!.type.shape) ? no('the table is empty') : fits(node)),
+      emit: (node) => [emit(node, lookup(node))],
+    }),
+  );

@@ -1,0 +1,61 @@
+import { type Node, no, type Verdict, yes } from '@qfuse/plugin';
+import { defineKernel, type Dispatch, type ErrorBound, type WebGPUKernel } from '../kernel.js';
+import { knownLayout } from '../storage.js';
+import type { WebGPUTarget } from '../target.js';
+import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
+import { joinLargest, joinSum, lanesFor, rowsDispatch } from '../wgsl/rows.js';
+import { attrOf, axisOf, hasOp, op } from './ops.js';
+import { axisRuns, rowLength } from './reduce.js';
+
+/**
+ * `softmax(x)[k] = exp(x[k] - max x) / Σ exp(x - max x)` along an axis, and its logarithm. As in torch a row of
+ * nothing but -∞ gives NaN.
+ */
+const bound: ErrorBound = { absolute: 1e-6, relative: 2 ** -17 };
+
+function supports(node: Node): Verdict {
+  const { dtype } = node.results[0]!.type;
+  return dtype === 'f32' ? yes : no(`the result is ${dtype}, expected f32`);
+}
+
+function emit(node: Node, log: boolean, target: WebGPUTarget): Dispatch {
+  const input = node.operands[0]!;
+  const output = node.results[0]!;
+  const rank = input.type.shape.length;
+  const axes = rank === 0 ? [] : [axisOf(attrOf<number>(node, 'dim'), rank)];
+  const runs = axisRuns(rank, axes);
+  const lanes = lanesFor(target, rowLength(input, axes));
+  const x = convert('load_x(place(row, k))', knownLayout(input.type.dtype).scalar, 'f32');
+  return rowsDispatch({
+    label: lanes === 1 ? 'softmax rows' : `softmax ${lanes} lanes`,
+    lanes,
+    bindings: [bindValue('x', input), bindValue('y', output, 'read_write')],
+    parameters: runs.parameters,
+    declarations: `${loadFunction('x', input.type.dtype)}\n${runs.place}`,
+    joins: { largest: joinLargest, sum: joinSum },
+    body: `var m = -infinity();
+for (var k = first; k < P.count; k += LANES) { m = maximum(m, ${x}); }
+let largest = join_largest(m);
+var s = 0.0;
+for (var k = first; k < P.count; k += LANES) { s += exponential(${x} - largest); }
+let total = join_sum(s);
+${log ? 'let scale = logarithm(total);' : 'let scale = 1.0 / total;'}
+for (var k = first; k < P.count; k += LANES) {
+  let i = place(row, k);
+  let v = ${convert('load_x(i)', knownLayout(input.type.dtype).scalar, 'f32')} - largest;
+  y[i] = ${log ? 'v - scale' : 'exponential(v) * scale'};
+}`,
+    rows: (sizes) => {
+      const count = runs.values(sizes.shape(input))['count']!;
+      return count === 0 ? 0 : sizes.count(input) / count;
+    },
+    values: (sizes) => runs.values(sizes.shape(input)),
+  });
+}
+
+const named: Readonly<Record<string, boolean>> = { _softmax: false, 'softmax.int': false, _log_softmax: true, 'log_softmax.int': true };
+
+/** Kernels of this family for the ops that exist. */
+export const softmaxKernels: readonly WebGPUKernel[] = Object.entries(named)
+  .filter(([name]) => hasOp(`aten.${name}`))
+  .map(([name, log]) => defineKernel({ name: `softmax/aten.${name}`, op: op(`aten.${name}`), error: bound, supports, emit: (node, target) => [emit(node, log, target)] }));

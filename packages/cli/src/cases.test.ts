@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { compareTensors, compileGraph, createCompilerRegistry, histogram, loadModel, readProgram, readTensors, writeProgram } from '@qfuse/compiler';
+import { type Graph, type HostTensor, bufferSource } from '@qfuse/ir';
+import { presetWebGPU } from '@qfuse/preset-webgpu';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openRunner, type Runner } from './runner.js';
+
+// Real exports of torch, from the archive and from the compiled program, in the interpreter and on the software adapter.
+const folder = new URL('../../../fixtures/pt2/', import.meta.url);
+const read = (name: string): Buffer => readFileSync(fileURLToPath(new URL(name, folder)));
+
+interface Case {
+  readonly name: string;
+  readonly expect?: Readonly<Record<string, number>>;
+}
+
+const inScope = /^(linear_qcs|mlp_qcs8w_tied$|digits_mlp_|hf_bert_w8_dyn$|hf_gpt2_w8$|hf_torch_encoder_w8)/;
+const cases = (JSON.parse(read('cases.json').toString()) as Case[]).filter((c) => inScope.test(c.name));
+const dataFiles = (name: string): string[] => (name === 'hf_bert_w8_dyn' ? [`${name}.safetensors`, `${name}.3x17.safetensors`] : [`${name}.safetensors`]);
+
+const registry = createCompilerRegistry(presetWebGPU());
+const runners = new Map<string, Runner>();
+beforeAll(async () => {
+  runners.set('reference', await openRunner({ device: 'reference' }, registry));
+  runners.set('webgpu', await openRunner({ device: 'webgpu', adapter: 'software' }, registry));
+});
+afterAll(() => {
+  for (const runner of runners.values()) runner.close();
+});
+
+/** What differs: outputs are to lie within 1e-4 of the largest one. */
+function differences(actual: readonly HostTensor[], data: ReadonlyMap<string, HostTensor>): readonly string[] {
+  return actual.flatMap((tensor, i) => {
+    const wanted = data.get(`out.${i}`)!;
+    let largest = 0;
+    for (const x of wanted.data) largest = Math.max(largest, Math.abs(Number(x)));
+    const { withinTolerance, maxAbsError, problem } = compareTensors(tensor, wanted, { atol: 1e-4 * largest, rtol: 0 });
+    return withinTolerance ? [] : [`output ${i}: ${problem || `${maxAbsError} off, the largest element is ${largest}`}`];
+  });
+}
+
+test('all cases of the issue are there', () => expect(cases.length).toBeGreaterThanOrEqual(17));
+
+describe.each(cases)('$name', ({ name, expect: wanted }) => {
+  const graphs: { from: string; graph: Graph }[] = [];
+  beforeAll(async () => {
+    const { graph } = await loadModel(read(`${name}.pt2`), registry, name);
+    const { info } = await compileGraph(graph, registry);
+    graphs.push({ from: 'archive', graph });
+    graphs.push({ from: 'program', graph: readProgram(bufferSource(Buffer.concat([...writeProgram(graph, info)])), (op) => registry.ops.get(op)).graph });
+  });
+
+  test('is fused: no dequantize is left', () => {
+    for (const { graph } of graphs) {
+      const ops = histogram(graph);
+      expect(ops['quant.dequantize']).toBeUndefined();
+      const fused = Object.entries(wanted ?? {}).filter(([op]) => op.startsWith('linear_'));
+      expect(fused.map(([op]) => [op, ops[`fused.${op}`]])).toEqual(fused);
+    }
+  });
+
+  test.each(['reference', 'webgpu'])('is right on %s', async (device) => {
+    for (const { graph } of graphs) {
+      const prepared = await runners.get(device)!.prepare(graph);
+      for (const file of dataFiles(name)) {
+        const data = readTensors(read(file), file);
+        const inputs = graph.inputs.map((_, i) => data.get(`in.${i}`)!);
+        expect(differences(await prepared.run(inputs), data)).toEqual([]);
+      }
+      prepared.dispose();
+    }
+  });
+});
