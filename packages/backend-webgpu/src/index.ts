@@ -23,6 +23,7 @@ export {
 } from './kernel.js';
 export { webgpuKernels } from './kernels/index.js';
 export { type MemoryItem, type MemoryPlan, type Placement, planMemory } from './memory-plan.js';
+export { packedFormat, type PackedFormat, packWeight } from './packing.js';
 export { describePlan, type PlannedDispatch, type ProgramPlan } from './plan.js';
 export type { Timing } from './profile.js';
 export type { RunOptions, WebGPUProgram, WebGPURunResult } from './program.js';

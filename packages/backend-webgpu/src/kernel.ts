@@ -83,6 +83,8 @@ export interface WebGPUKernel extends Kernel {
   readonly emit?: ((node: Node, target: WebGPUTarget) => readonly Dispatch[]) | undefined;
   /** In place of `emit`: every result is the memory of this operand. */
   readonly alias?: string | undefined;
+  /** Operands that the kernel takes in a form of its own when they are constants (weights, scales): these may have any dtype. */
+  readonly packs: readonly string[];
   readonly error: ErrorBound;
   readonly cost: (node: Node, sizes: Sizes) => Cost;
   /** Graph texts that a test runs against the op's reference. */
@@ -97,6 +99,7 @@ export interface KernelInit<D extends AnyOp> {
   readonly supports: (node: Node<D>, target: WebGPUTarget) => Verdict;
   readonly emit?: (node: Node<D>, target: WebGPUTarget) => readonly Dispatch[];
   readonly alias?: OperandName<D>;
+  readonly packs?: readonly OperandName<D>[];
   /** Default: {@link oneRounding}. */
   readonly error?: ErrorBound;
   /** Default: {@link streamCost}. */
@@ -118,8 +121,8 @@ export function defineKernel<D extends AnyOp>(init: KernelInit<D>): WebGPUKernel
   if (init.alias !== undefined && !Object.hasOwn(init.op.operands, init.alias)) throw new Error(`kernel ${init.name}: ${init.op.name} has no operand "${init.alias}"`);
   // The registry asks a kernel only about nodes of its own op, so the narrower parameter is safe.
   const functions = init as unknown as Pick<WebGPUKernel, 'supports' | 'emit' | 'cost'>;
-  const { name, op, alias, error = oneRounding, samples = [] } = init;
-  return Object.freeze({ target: 'webgpu', name, op, alias, error, samples, supports: functions.supports, emit: functions.emit, cost: functions.cost ?? streamCost });
+  const { name, op, alias, packs = [], error = oneRounding, samples = [] } = init;
+  return Object.freeze({ target: 'webgpu', name, op, alias, packs, error, samples, supports: functions.supports, emit: functions.emit, cost: functions.cost ?? streamCost });
 }
 
 /** Every operand and result once, an operation for each element of the results. */

@@ -37,27 +37,24 @@ export function createKernelRegistry(kernels: Iterable<Kernel>, target: WebGPUTa
     has: (op: AnyOp) => byOp.has(op),
     select: (node: Node): Selection => {
       const reasons: string[] = [];
-      const dtypes = checkDtypes(node);
-      if (!dtypes.ok) reasons.push(dtypes.why);
-      else {
-        for (const kernel of byOp.get(node.op) ?? []) {
-          const verdict = kernel.supports(node, target);
-          const dispatches = verdict.ok ? (kernel.emit?.(node, target) ?? []) : [];
-          const fits = verdict.ok ? checkBindings(dispatches, target) : verdict;
-          if (fits.ok) return { kernel, dispatches };
-          reasons.push(`${kernel.name}: ${fits.why}`);
-        }
-        if (!byOp.has(node.op)) reasons.push(node.op.view ? 'a view over dtypes of different layouts' : 'there is no kernel for this op');
+      for (const kernel of byOp.get(node.op) ?? []) {
+        const dtypes = checkDtypes(node, kernel.packs);
+        const verdict = dtypes.ok ? kernel.supports(node, target) : dtypes;
+        const dispatches = verdict.ok ? (kernel.emit?.(node, target) ?? []) : [];
+        const fits = verdict.ok ? checkBindings(dispatches, target) : verdict;
+        if (fits.ok) return { kernel, dispatches };
+        reasons.push(`${kernel.name}: ${fits.why}`);
       }
-      return { reasons };
+      return { reasons: reasons.length > 0 ? reasons : ['there is no kernel for this op'] };
     },
   });
 }
 
 /** What holds for all kernels: the device can hold every operand and result. */
-function checkDtypes(node: Node): Verdict {
+function checkDtypes(node: Node, packs: readonly string[]): Verdict {
+  const packed = packs.map((name) => node.operandOrNone(name as never)).filter((v) => v?.constant !== undefined);
   for (const value of [...node.operands, ...node.results]) {
-    if (value === undefined || layoutOf(value.type.dtype) !== undefined) continue;
+    if (value === undefined || layoutOf(value.type.dtype) !== undefined || packed.includes(value)) continue;
     const { dtype } = value.type;
     return no(`${dtype} values are not supported: a device buffer holds f32, i32, u32, i64 within 32 bits, bool, and packed i8, u8, i4, u4${dtypeInfo(dtype).kind === 'float' ? '; convert the model to f32' : ''}`);
   }

@@ -1,8 +1,8 @@
-import { compileProgram } from '@qfuse/backend-webgpu';
+import { compileProgram, webgpuKernels } from '@qfuse/backend-webgpu';
 import { requestDevice } from '@qfuse/device-node';
 import { type Graph, type HostTensor, QfuseError } from '@qfuse/ir';
 import { Evaluator, runGraph } from '@qfuse/interp';
-import type { Registry } from '@qfuse/pass-manager';
+import type { Kernel, Registry } from '@qfuse/pass-manager';
 
 /** Where a program runs. */
 export interface RunnerOptions {
@@ -28,13 +28,15 @@ export async function openRunner(options: RunnerOptions, registry: Registry): Pr
     return { adapter: 'reference interpreter', prepare: async (graph) => ({ run: async (inputs) => runGraph(graph, inputs, evaluator).outputs, dispose: () => {} }), close: () => {} };
   }
   const node = await requestDevice({ adapter: options.adapter ?? 'auto' });
-  const kernels = registry.kernels.filter((k) => k.target === 'webgpu');
   return {
     adapter: node.adapter.name,
     prepare: async (graph) => {
-      const program = await compileProgram(graph, { device: node.device, kernels: kernels as never });
-      return { run: async (inputs) => (await program.run(inputs)).outputs, dispose: () => program.dispose() };
+      const program = await compileProgram(graph, { device: node.device, kernels: kernelsOf(registry) });
+      return { run: async (inputs) => (await node.guard(program.run(inputs))).outputs, dispose: () => program.dispose() };
     },
     close: () => node.destroy(),
   };
 }
+
+/** Kernels of plugins before those of the backend, so that a plugin may bring a better one. */
+export const kernelsOf = (registry: Registry): readonly Kernel[] => [...registry.kernels, ...webgpuKernels];

@@ -16,7 +16,7 @@ export interface ModelOptions {
 const configNames = ['qfuse.config.ts', 'qfuse.config.mts', 'qfuse.config.js', 'qfuse.config.mjs'];
 
 /** The default plugins: the pipeline for WebGPU. */
-export const defaultPlugins = (): PluginInput => presetWebGPU();
+const defaultPlugins = (): PluginInput => presetWebGPU();
 
 /**
  * The registry of the configuration file, or of the default plugins when there is none.

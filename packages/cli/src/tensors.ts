@@ -21,7 +21,7 @@ export interface GivenTolerance {
 }
 
 /** Share of the largest expected value that a float output may differ by when no tolerance is given. */
-export const defaultShare = 1e-4;
+const defaultShare = 1e-4;
 
 /** One output of a run, compared with what was expected when that is known. */
 export interface OutputReport {

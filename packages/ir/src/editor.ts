@@ -78,7 +78,8 @@ export class Editor implements Builder {
     const origin = options.origin ?? this.origin;
     const operands: number[] = [];
     const operandTypes: (TensorType | undefined)[] = [];
-    for (const v of slots) {
+    for (let i = 0; i < slots.length; i++) {
+      const v = slots[i];
       if (v !== undefined) this.#checkReadable(v, op.name);
       operands.push(v === undefined ? NONE : v.id);
       operandTypes.push(v === undefined ? undefined : state.types[v.id]);
@@ -249,11 +250,17 @@ export class Editor implements Builder {
 
   /** Erases a node. @throws QfuseError `ir/has-readers` naming the readers, when there are any */
   erase(node: Node): void {
-    const { store } = this.#state;
     this.#checkHere(node);
-    const base = store.resultBase(node.id);
-    for (let v = base; v < base + store.resultCount(node.id); v++) if (store.uses(v) > 0) throw this.#hasReaders(node);
-    store.erase(node.id);
+    this.eraseId(node.id);
+  }
+
+  /** As {@link erase}, by id, for drivers that must not make a handle per node. */
+  eraseId(n: NodeId): void {
+    const { store } = this.#state;
+    if (store.op(n) === NONE) throw new Error(`node ${n} is erased`);
+    const base = store.resultBase(n);
+    for (let v = base; v < base + store.resultCount(n); v++) if (store.uses(v) > 0) throw this.#hasReaders(this.graph.node(n));
+    store.erase(n);
     this.#state.edition++;
   }
 

@@ -12,9 +12,9 @@ const FIRST_CAPACITY = 64;
 
 function grown(array: Int32Array, size: number): Int32Array {
   if (size <= array.length) return array;
-  const bigger = new Int32Array(Math.max(size, array.length * 2)).fill(NONE);
+  const bigger = new Int32Array(Math.max(size, array.length * 2));
   bigger.set(array);
-  return bigger;
+  return bigger.fill(NONE, array.length);
 }
 
 const column = (): Int32Array => new Int32Array(FIRST_CAPACITY).fill(NONE);

@@ -19,7 +19,7 @@ const unary = (name: string): AnyOp => ({
 /** Ops for tests of this package: names and shapes only. */
 export const Neg = unary('test.neg');
 export const Abs = unary('test.abs');
-export const testOps = new Map([Neg, Abs, unary('test.scaled')].map((o) => [o.name, o] as const));
+const testOps = new Map([Neg, Abs, unary('test.scaled')].map((o) => [o.name, o] as const));
 
 /** A graph in the text form over {@link testOps}. */
 export const parse = (text: string) => parseGraph(text, { ops: (name) => testOps.get(name) });

@@ -104,6 +104,8 @@ class Driver {
   readonly #options: DriverOptions;
   readonly #entries: readonly Entry[];
   readonly #byOp = new Map<AnyOp, readonly Entry[]>();
+  /** What {@link #byOp} says of each op code of the graph that was asked for; null is nothing. */
+  readonly #byCode: (readonly Entry[] | null)[] = [];
   readonly #worklist: Worklist;
   readonly #history: History;
   readonly #neighbours: Neighbourhood;
@@ -150,20 +152,17 @@ class Driver {
 
   #seed(): void {
     const { ids } = this.#graph;
-    const wanted = new Set<number>();
-    for (const op of this.#byOp.keys()) wanted.add(ids.codeOf(op));
     const readersFirst = this.#options.order !== 'producers-first';
     // The worklist is a stack: what is pushed last is looked at first.
-    for (let n = readersFirst ? ids.first : ids.last; n !== NONE; n = readersFirst ? ids.next(n) : ids.prev(n)) if (wanted.has(ids.opCode(n))) this.#worklist.push(n);
+    for (let n = readersFirst ? ids.first : ids.last; n !== NONE; n = readersFirst ? ids.next(n) : ids.prev(n)) this.#push(n);
   }
 
   #drain(): void {
     const { ids } = this.#graph;
     const budget = rewriteBudget(this.#graph.size);
     for (let n = this.#worklist.pop(); n !== NONE; n = this.#worklist.pop()) {
-      const op = ids.op(n);
-      const entries = op === undefined ? undefined : this.#byOp.get(op);
-      if (entries === undefined) continue;
+      const entries = this.#entriesAt(n);
+      if (entries === null) continue;
       if (++this.#visits % SIGNAL_EVERY === 0) this.#options.signal?.throwIfAborted();
       for (const entry of entries) if (this.#try(entry, n)) break;
       if (this.#applied > budget) throw this.#noConvergence(n);
@@ -312,14 +311,24 @@ class Driver {
         dead.push(p);
         this.#neighbours.addProducer(p);
       }
-      this.#edit.erase(this.#graph.node(n as NodeId));
+      this.#edit.eraseId(n as NodeId);
     }
   }
 
   readonly #push = (n: number): void => {
-    const op = this.#graph.ids.op(n);
-    if (op !== undefined && this.#byOp.has(op)) this.#worklist.push(n);
+    if (this.#entriesAt(n) !== null) this.#worklist.push(n);
   };
+
+  /** The rules whose root is the op of `n`; null when there are none or it is erased. */
+  #entriesAt(n: number): readonly Entry[] | null {
+    const { ids } = this.#graph;
+    const code = ids.opCode(n);
+    if (code === NONE) return null;
+    const known = this.#byCode[code];
+    if (known !== undefined) return known;
+    for (let next = this.#byCode.length; next <= code; next++) this.#byCode.push(this.#byOp.get(ids.opAt(next)) ?? null);
+    return this.#byCode[code] ?? null;
+  }
 
   #noConvergence(at: number): QfuseError {
     const behind = this.#history.rulesBehind(at);

@@ -46,11 +46,12 @@ export class Neighbourhood {
       bigger.set(this.#stamps);
       this.#stamps = bigger;
     }
+    const looksThrough = this.#passages.size > 0;
     let level = this.#level;
     let above = this.#above;
+    for (let n = this.#changed.pop(); n !== undefined; n = this.#changed.pop()) this.#reached(n, level, visit);
     // Those above a node that many still read are as they were: exclusive it is not, and shared it was before.
     for (let n = this.#lost.pop(); n !== undefined; n = this.#lost.pop()) this.#reached(n, this.#uses(n) <= this.#fewUses ? level : undefined, visit);
-    for (let n = this.#changed.pop(); n !== undefined; n = this.#changed.pop()) this.#reached(n, level, visit);
     for (let depth = 1; depth < this.#reach && level.length > 0; depth++) {
       for (let at = 0; at < level.length; at++) {
         const n = level[at]!;
@@ -59,7 +60,7 @@ export class Neighbourhood {
           for (let u = ids.firstUse(ids.result(n, i)); u !== NONE; u = ids.nextUse(u)) {
             const reader = ids.useOwner(u);
             // Ops that a pattern passes through do not count as a level.
-            if (reader !== ids.returnId) this.#reached(reader, this.#passages.has(ids.op(reader)!) ? level : above, visit);
+            if (reader !== ids.returnId) this.#reached(reader, looksThrough && this.#passages.has(ids.op(reader)!) ? level : above, visit);
           }
       }
       [level, above] = [above, level];

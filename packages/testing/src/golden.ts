@@ -34,7 +34,7 @@ export function goldenFiles(testUrl: string): readonly string[] {
   }
 }
 
-/** The cases of a golden file. @throws Error when a case has no `// =>` or no name */
+/** The cases of a golden file. @throws Error when a case has no `// =>`, no graph or no name */
 export function readGolden(file: string): readonly GoldenCase[] {
   return readFileSync(file, 'utf8')
     .split(separator)
@@ -45,7 +45,9 @@ function parseCase(file: string, index: number, text: string): GoldenCase {
   const found = arrow.exec(text);
   if (found === null) throw new Error(`${file}: case ${index + 1} has no "// =>"`);
   const head = text.slice(0, found.index);
-  const comments = head.split('\n').filter((l) => l.startsWith('//'));
+  const start = head.search(/^(?:qfuse\.graph|graph)\b/m);
+  if (start < 0) throw new Error(`${file}: case ${index + 1} has no graph before its "// =>"`);
+  const comments = head.slice(0, start).split('\n').filter((l) => l.startsWith('//'));
   const passes = comments.find((l) => l.startsWith('// passes:'));
   const name = comments.filter((l) => l !== passes).map((l) => l.slice(2).trim()).join(' ');
   if (name === '') throw new Error(`${file}: case ${index + 1} has no name: write a comment above the graph`);
@@ -55,7 +57,7 @@ function parseCase(file: string, index: number, text: string): GoldenCase {
     index,
     name,
     passes: passes?.slice('// passes:'.length).split(',').map((p) => p.trim()),
-    input: head.slice(head.search(/^(?:qfuse\.graph|graph)/m)),
+    input: head.slice(start),
     output: unchanged === null ? text.slice(found.index + found[0].length).trim() : undefined,
     unchanged: unchanged === null ? undefined : (JSON.parse(`"${unchanged[1]}"`) as string),
   };

@@ -4,7 +4,7 @@ import { Random, randomTensor } from './random.js';
 
 /** What a pattern leaves open and a planted graph must choose. */
 export interface Soil {
-  /** Type and, for a constant, range of the value that a capture (or an unnamed place, `''`) stands for. */
+  /** Type and, for a constant, smallest and largest element of the value that a capture (or an unnamed place, `''`) stands for. */
   readonly value?: (name: string, random: Random, form: 'any' | 'constant') => { readonly type: TensorType; readonly range?: readonly [number, number] } | undefined;
   /** Attributes of a node of the pattern; what is left out is chosen by the declaration. */
   readonly attrs?: (op: AnyOp, random: Random, operands: readonly (Value | undefined)[]) => Readonly<Record<string, unknown>> | undefined;

@@ -35,13 +35,14 @@ export class Random {
 
 /**
  * A tensor of edge values first (0, the range's ends, sign changes) and random ones after.
- * @param range - for integers: smallest and largest value; default 0 and 1 for wide integers (they are indices as a
- * rule), the whole range for 8 bits and less
+ * @param range - smallest and largest value; default -2 to 2 for floats, 0 and 1 for wide integers (they are indices as
+ * a rule), the whole range for 8 bits and less
  */
 export function randomTensor(random: Random, dtype: DType, shape: readonly number[], range?: readonly [number, number]): HostTensor {
   const count = shape.reduce((a, b) => a * b, 1);
   if (isFloat(dtype)) {
-    const edges = [0, 1, -1, 0.5, -2.5, 3e-3];
+    if (range !== undefined) return tensorOf(dtype, shape, Array.from({ length: count }, (_, i) => (i === 0 ? range[0] : i === 1 ? range[1] : range[0] + random.next() * (range[1] - range[0]))));
+    const edges = [0, -0, 1, -1, 0.5, -2.5, 3e-3];
     return tensorOf(dtype, shape, Array.from({ length: count }, (_, i) => (i < edges.length && random.chance(0.5) ? edges[i]! : (random.next() + random.next() - 1) * 2)));
   }
   const whole = integerRange(dtype).map(Number) as [number, number];

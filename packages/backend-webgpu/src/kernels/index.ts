@@ -1,7 +1,37 @@
 import type { WebGPUKernel } from '../kernel.js';
+import { aliasKernels } from './alias.js';
+import { argReduceKernels } from './arg-reduce.js';
 import { binaryKernels } from './binary.js';
+import { castKernels } from './cast.js';
+import { catKernels } from './cat.js';
+import { copyKernels } from './copy.js';
+import { cumulativeKernels } from './cumulative.js';
+import { fillKernels } from './fill.js';
+import { gatherKernels } from './gather.js';
+import { layerNormKernels } from './layer-norm.js';
+import { linearQcsKernels } from './linear-qcsnw.js';
+import { matmulKernels } from './matmul.js';
+import { reduceKernels } from './reduce.js';
 import { selectKernels } from './select.js';
+import { softmaxKernels } from './softmax.js';
 import { unaryKernels } from './unary.js';
 
-/** The kernels of this package, in the order in which they are asked. */
-export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([...unaryKernels, ...binaryKernels, ...selectKernels]);
+/** The kernels of this package, in the order in which they are asked: an alias before the cast that would copy. */
+export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
+  ...aliasKernels,
+  ...castKernels,
+  ...unaryKernels,
+  ...binaryKernels,
+  ...selectKernels,
+  ...copyKernels,
+  ...catKernels,
+  ...gatherKernels,
+  ...fillKernels,
+  ...reduceKernels,
+  ...argReduceKernels,
+  ...softmaxKernels,
+  ...layerNormKernels,
+  ...cumulativeKernels,
+  ...matmulKernels,
+  ...linearQcsKernels,
+]);

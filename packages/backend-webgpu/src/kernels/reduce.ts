@@ -1,4 +1,4 @@
-import { type DType, isStatic, type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
+import { countOf, type DType, isStatic, type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
 import { defineKernel, type Dispatch, type ErrorBound, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { knownLayout, type ScalarType } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
@@ -89,7 +89,7 @@ export function axisRuns(rank: number, axes: readonly number[]): AxisRuns {
 /** Number of elements in a row, when every reduced dim is a number. */
 export const rowLength = (value: Value, axes: readonly number[]): number | undefined => {
   const dims = axes.map((a) => value.type.shape[a]!);
-  return isStatic(dims) ? dims.reduce((a, b) => a * b, 1) : undefined;
+  return isStatic(dims) ? countOf(dims) : undefined;
 };
 
 const typeOf = (node: Node, { truth }: Reduction): ScalarType => (truth === true ? 'bool' : knownLayout(node.results[0]!.type.dtype).scalar);

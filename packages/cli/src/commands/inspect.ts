@@ -41,4 +41,4 @@ export const inspectCommand = (): Command =>
     });
 
 /** Bytes of the constants of a graph, each once. */
-export const constantBytes = (graph: Graph): number => [...new Set(graph.constants.map((c) => c.constant))].reduce((n, c) => n + c.byteLength, 0);
+const constantBytes = (graph: Graph): number => [...new Set(graph.constants.map((c) => c.constant))].reduce((n, c) => n + c.byteLength, 0);

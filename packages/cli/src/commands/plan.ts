@@ -14,7 +14,7 @@ interface PlanOptions extends CommonOptions {
 export const planCommand = (): Command =>
   withPipeline(command('plan', 'show the order of the passes and why; with a model also its dispatches and memory', ['plan', 'plan --json', 'plan model.pt2']))
     .argument('[model]', 'a .pt2 or .qfuse file')
-    .option('--adapter <adapter>', '"software", "native", or a part of an adapter\'s name')
+    .option('--adapter <adapter>', 'plan for this adapter: "software", "native", or a part of a name (default: what every WebGPU device offers)')
     .action(async (model: string | undefined, options: PlanOptions) => {
       const registry = await loadRegistry(options);
       const plan = planOf(registry, options.pipeline);
@@ -24,7 +24,7 @@ export const planCommand = (): Command =>
           pipeline: pipelineText(plan.passes),
           passes: plan.passes.map((p) => ({ name: p.name, phase: p.phase, summary: p.summary, requires: p.requires.map((r) => r.name), provides: p.provides.map((r) => r.name) })),
           edges: plan.edges,
-          ...(device === undefined ? {} : { device }),
+          ...(device === undefined ? {} : { device: { adapter: device.adapter, plan: device.plan } }),
         });
       say(explainPlan(plan));
       say(`\n${pipelineText(plan.passes)}`);

@@ -1,11 +1,8 @@
-import { attr, type Dim, dimProduct, hostTensor, tensor, type TensorType, tensorType, type ShapeEnv, numel } from '@qfuse/ir';
+import { attr, type Dim, hostTensor, tensor, type TensorType, tensorType, type ShapeEnv, numel } from '@qfuse/ir';
 import { defineOp } from '../define.js';
-import { broadcastShapes, type Fail, shapeText, stridesOf, wrapAxis } from '../shapes.js';
+import { broadcastShapes, broadcastStrides, type Fail, forEachOffset, shapeText, stridesOf, wrapAxis } from '../shapes.js';
 import { atLeastVector, checkIndexType, checkWithin, forEachIndexed, isEmpty, position } from './support/along-axis.js';
-import { checked } from './support/checked.js';
 import { axesOf, pick } from './support/pick.js';
-import { View } from './support/reshaping.js';
-import { Expand } from './expand.js';
 
 /** `out[…, i, …] = self[…, index[…, i, …], …]` along `dim`; `index` has the rank of `self` and the shape of the result. */
 export const Gather = defineOp({
@@ -51,32 +48,41 @@ export const IndexSelect = defineOp({
   },
 });
 
-/** Shapes of `self` and `indices` broadcast to each other except along `axis`. */
-function alongShapes(self: TensorType, indices: TensorType, axis: number, env: ShapeEnv, fail: Fail): { readonly self: readonly Dim[]; readonly indices: readonly Dim[] } {
+/** Shape of `self` and `indices` broadcast to each other except along `axis`, where each keeps its own size. */
+function alongShape(self: TensorType, indices: TensorType, axis: number, env: ShapeEnv, fail: Fail): readonly Dim[] {
+  if (self.shape.length === 0) fail('self is a 0-d tensor, which has no axis');
   if (self.shape.length !== indices.shape.length) fail(`indices has shape ${shapeText(indices.shape)}, expected the rank of self ${shapeText(self.shape)}`);
-  const own = (t: TensorType): readonly Dim[] => t.shape.map((d, i) => (i === axis ? 1 : d));
-  const common = broadcastShapes(env, [own(self), own(indices)], fail);
-  const withOwn = (t: TensorType): readonly Dim[] => common.map((d, i) => (i === axis ? t.shape[i]! : d));
-  return { self: withOwn(self), indices: withOwn(indices) };
+  return broadcastShapes(env, [self.shape.with(axis, 1), indices.shape.with(axis, 1)], fail).with(axis, indices.shape[axis]!);
 }
 
-/** {@link Gather} after `self` and `indices` were broadcast except along `dim`; without `dim` over all elements in order. */
+/**
+ * {@link Gather} after `self` and `indices` were broadcast except along `dim`; positions are taken modulo the
+ * size. Without `dim` over all elements in order, with no modulo.
+ */
 export const TakeAlongDim = defineOp({
   name: 'aten.take_along_dim',
   summary: 'elements along an axis at given positions, other axes broadcast',
   operands: { self: tensor(), indices: tensor('i64') },
   attrs: { dim: attr.optional(attr.int()) },
-  infer: ({ operands: { self, indices }, attrs: { dim }, env, fail }) =>
-    dim === undefined ? [tensorType(self.dtype, [numel(indices)])] : [tensorType(self.dtype, alongShapes(self, indices, wrapAxis(dim, self.shape.length, fail), env, fail).indices)],
-  decompose: ({ operands: { self, indices }, attrs: { dim }, env, builder }) => {
+  infer: ({ operands: { self, indices }, attrs: { dim }, env, fail }) => [
+    tensorType(self.dtype, dim === undefined ? [numel(indices)] : alongShape(self, indices, wrapAxis(dim, self.shape.length, fail), env, fail)),
+  ],
+  reference: ({ operands: { self, indices }, attrs: { dim }, results, fail }) => {
+    const out = hostTensor(self.dtype, results[0]!.shape);
     if (dim === undefined) {
-      const [values, index] = [self, indices].map((v) => builder.create(View, { self: v }, { size: [dimProduct(v.type.shape)] }).result);
-      return builder.create(Gather, { self: values!, index: index! }, { dim: 0 }).results;
+      indices.data.forEach((at: number | bigint, i: number) => (out.data[i] = self.data[position(at, self.data.length, fail)]!));
+      return [out];
     }
-    const shapes = alongShapes(self.type, indices.type, wrapAxis(dim, self.type.shape.length, checked), env, checked);
-    const values = builder.create(Expand, { self }, { size: shapes.self }).result;
-    const index = builder.create(Expand, { self: indices }, { size: shapes.indices }).result;
-    return builder.create(Gather, { self: values, index }, { dim }).results;
+    const axis = wrapAxis(dim, self.shape.length, fail);
+    const size = self.shape[axis]!;
+    const stride = stridesOf(self.shape)[axis]!;
+    const rest = broadcastStrides(self.shape, out.shape).with(axis, 0);
+    if (size === 0 && out.data.length > 0) fail(`axis ${axis} has size 0`);
+    forEachOffset(out.shape, [rest, broadcastStrides(indices.shape, out.shape)], (i, [from, at]) => {
+      const wrapped = ((Number(indices.data[at!]!) % size) + size) % size;
+      out.data[i] = self.data[from! + wrapped * stride]!;
+    });
+    return [out];
   },
 });
 

@@ -57,6 +57,7 @@ export const Roll = defineOp({
   infer: ({ operands: { self }, attrs: { shifts, dims }, fail }) => {
     if (shifts.length === 0) fail('shifts is [], expected at least one number');
     if (dims.length === 0 ? shifts.length !== 1 : shifts.length !== dims.length) fail(`shifts has ${shifts.length} numbers and dims ${dims.length}, expected as many`);
+    if (dims.length > 0 && self.shape.length === 0) fail('self is a 0-d tensor, which has no axes to roll');
     for (const d of dims) wrapAxis(d, self.shape.length, fail);
     return [tensorType(self.dtype, self.shape)];
   },
@@ -64,7 +65,6 @@ export const Roll = defineOp({
     const shape = dims.length === 0 ? [self.data.length] : self.shape;
     const axes = axesOf(shape);
     (dims.length === 0 ? [0] : dims).forEach((dim, i) => {
-      if (self.shape.length === 0) return;
       const axis = wrapAxis(dim, shape.length, fail);
       const offsets = axes[axis]!;
       const n = offsets.length;

@@ -56,14 +56,15 @@ export const RepeatInterleaveSelfInt = defineOp({
   attrs: { repeats: attr.dim(), dim: attr.optional(attr.int()), output_size: attr.optional(attr.dim()) },
   infer: ({ operands: { self }, attrs: { repeats, dim, output_size }, env, fail }) => {
     if (env.lessEqual(0, repeats) === 'no') fail(`repeats is ${dimText(repeats)}, expected at least 0`);
-    const shape = dim === undefined || self.shape.length === 0 ? [dimProduct(self.shape)] : self.shape;
+    if (dim !== undefined && self.shape.length === 0) return fail('self is a 0-d tensor, which has no axis to repeat');
+    const shape = dim === undefined ? [dimProduct(self.shape)] : self.shape;
     const axis = dim === undefined ? 0 : wrapAxis(dim, shape.length, fail);
     const size = dimMul(shape[axis]!, repeats);
     if (output_size !== undefined && env.equal(output_size, size) === 'no') fail(`output_size is ${dimText(output_size)}, expected ${dimText(size)}`);
     return [tensorType(self.dtype, shape.with(axis, size))];
   },
   decompose: ({ operands: { self }, attrs: { repeats, dim }, results, builder }) => {
-    const shape = dim === undefined || self.type.shape.length === 0 ? [dimProduct(self.type.shape)] : self.type.shape;
+    const shape = dim === undefined ? [dimProduct(self.type.shape)] : self.type.shape;
     const axis = dim === undefined ? 0 : wrapAxis(dim, shape.length, checked);
     const apart = builder.create(View, { self }, { size: shape.toSpliced(axis + 1, 0, 1) }).result;
     const repeated = builder.create(Expand, { self: apart }, { size: shape.toSpliced(axis + 1, 0, repeats) }).result;

@@ -1,4 +1,5 @@
-import { attr, roundTiesToEven, storer, newElements, type DType } from '@qfuse/ir';
+import { attr, roundTiesToEven } from '@qfuse/ir';
+import { rounder } from './support/elementwise.js';
 import { floatsOnly, numbersOnly, unary } from './support/unary.js';
 import { roundDecimals } from './support/special-functions.js';
 
@@ -17,16 +18,6 @@ export const Trunc = rounding('aten.trunc', 'rounds towards 0', Math.trunc);
 
 /** `x - trunc(x)`; floats only. */
 export const Frac = unary({ name: 'aten.frac', summary: 'fraction of x, with its sign', dtype: floatsOnly, kernel: () => ({ float: (x) => x - Math.trunc(x) }) });
-
-/** Rounds a number to a float dtype. */
-function rounder(dtype: DType): (x: number) => number {
-  const cell = newElements(dtype, 1) as Float64Array;
-  const store = storer(dtype);
-  return (x) => {
-    store(cell, 0, x);
-    return cell[0]!;
-  };
-}
 
 /**
  * `round(x · 10ᵈ) / 10ᵈ` for `d = decimals`, ties to even; floats only. The product is rounded to the

@@ -1,4 +1,4 @@
-import { type AnyOp, type AttrRecord, definePass, type Editor, type Graph, type Node, type NodeId, type Pass } from '@qfuse/plugin';
+import { type AnyOp, type AttrRecord, definePass, type Editor, type Graph, type GraphConstant, type Node, type NodeId, type Pass } from '@qfuse/plugin';
 
 /**
  * Common subexpression elimination: of two pure nodes with the same op, operands and attributes the first stays.
@@ -57,12 +57,17 @@ function keyOf(graph: Graph, node: Node, keys: KeyTable): string {
 /** Points the readers of a constant to an earlier one with the same data. Data are only read where type and size agree. */
 function mergeConstants(graph: Graph, edit: Editor): number {
   const changing = new Set(graph.mutations.map((m) => m.target));
-  const byType = new Map<object, typeof graph.constants>();
-  for (const entry of graph.constants) if (!changing.has(entry.value)) byType.set(entry.constant.type, [...(byType.get(entry.constant.type) ?? []), entry]);
+  const byType = new Map<object, GraphConstant[]>();
+  for (const entry of graph.constants) {
+    if (changing.has(entry.value)) continue;
+    const entries = byType.get(entry.constant.type);
+    if (entries === undefined) byType.set(entry.constant.type, [entry]);
+    else entries.push(entry);
+  }
   let merged = 0;
   for (const entries of byType.values()) {
     if (entries.length < 2) continue;
-    const first = new Map<string, (typeof entries)[number]>();
+    const first = new Map<string, GraphConstant>();
     for (const entry of entries) {
       const known = first.get(entry.constant.key);
       if (known === undefined) first.set(entry.constant.key, entry);

@@ -1,4 +1,4 @@
-import { type AnyOp, Editor, Graph, type HostTensor, isStatic, type Node, nodeAttrs, QfuseError, SymExpr, tensorFrom, tensorType, type Value } from '@qfuse/plugin';
+import { Editor, Graph, type HostTensor, isStatic, namedOperands, type Node, nodeAttrs, QfuseError, SymExpr, tensorFrom, tensorType, type Value } from '@qfuse/plugin';
 import { isDefinition, type OpDefinition } from '@qfuse/ops';
 
 /** Whether a node can be computed now: pure, constant operands with data, static shapes and attributes, and an op with a meaning. */
@@ -26,13 +26,13 @@ function evaluate(node: Node, slots: readonly (HostTensor | undefined)[]): reado
       throw new QfuseError('fold-constants/value', `${op.name}: ${why}`);
     };
     const results = node.results.map((r) => ({ dtype: r.type.dtype, shape: r.type.shape as readonly number[] }));
-    return op.reference({ operands: byName(op, slots) as never, attrs: attrs as never, results, fail });
+    return op.reference({ operands: namedOperands(op, slots) as never, attrs: attrs as never, results, fail });
   }
   // The body of a composite op is a small graph of its own, computed node by node.
   const graph = new Graph(op.name);
   const edit = new Editor(graph);
   const inputs = slots.map((s, i): Value | undefined => (s === undefined ? undefined : edit.addInput(`x${i}`, tensorType(s.dtype, s.shape))));
-  const outputs = op.decompose!({ operands: byName(op, inputs) as never, attrs: attrs as never, env: graph.env, builder: edit, results: node.results.map((r) => r.type) });
+  const outputs = op.decompose!({ operands: namedOperands(op, inputs) as never, attrs: attrs as never, env: graph.env, builder: edit, results: node.results.map((r) => r.type) });
   const values = new Map<Value, HostTensor>();
   inputs.forEach((v, i) => v !== undefined && values.set(v, slots[i]!));
   for (const { value, constant } of graph.constants) values.set(value, tensorFrom(constant));
@@ -45,14 +45,4 @@ function evaluate(node: Node, slots: readonly (HostTensor | undefined)[]): reado
     inner.results.forEach((r, i) => values.set(r, out[i]!));
   }
   return outputs.map((v) => values.get(v)!);
-}
-
-function byName<T>(op: AnyOp, slots: readonly (T | undefined)[]): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
-  const after = op.variadic < 0 ? 0 : op.operandNames.length - op.variadic - 1;
-  op.operandNames.forEach((name, i) => {
-    if (i === op.variadic) out[name] = slots.slice(i, slots.length - after);
-    else out[name] = slots[op.variadic >= 0 && i > op.variadic ? slots.length - (op.operandNames.length - i) : i];
-  });
-  return out;
 }

@@ -1,31 +1,83 @@
-import { applyRules, Editor, parseGraph, printGraph, tensorType } from '@qfuse/plugin';
+import { type AnyOp, applyRules, Editor, parseGraph, printGraph, tensorType } from '@qfuse/plugin';
 import { allOps, opTable, quant } from '@qfuse/ops';
-import { testPass } from '@qfuse/testing';
-import { expect, test } from 'vitest';
+import { readGraph, type Soil, testPass } from '@qfuse/testing';
+import { describe, expect, test } from 'vitest';
 import foldQdq, { dropFakeQuantize, pass } from './index.js';
 
-testPass(import.meta.url, foldQdq(), {
-  soil: {
-    'fold-qdq/quantize-dequantize': {
-      value: (name, random) => (name === 'integers' ? { type: tensorType('i8', [random.int(1, 4), 3]) } : { type: tensorType('f32', []) }),
-      attrs: (op, random) => ({ granularity: 'tensor', axis: undefined, group_size: undefined, block_size: undefined, qmin: -128, qmax: 127, dtype: op === quant.Quantize ? 'i8' : random.pick(['f32', 'f32', 'f16']) }),
-    },
+const ops = opTable(allOps);
+const integers = { i8: [-128, 127], u8: [0, 255], i4: [-8, 7] } as const;
+
+const soil: Soil = {
+  // Scales whose rounding errors are as large as they get, and some that a rewrite must refuse.
+  value: (name, random) =>
+    name === 'integers'
+      ? { type: tensorType(random.pick(['i8', 'i8', 'u8', 'i4']), [random.int(1, 4), 37]) }
+      : { type: tensorType('f32', []), range: random.pick([[1e-3, 1e-3], [0.1, 0.1], [1 / 3, 1 / 3], [7e20, 7e20], [1e-39, 1e-39], [0, 0], [-0.5, -0.5], [3e38, 3e38]]) },
+  attrs: (op: AnyOp, random, [input]) => {
+    const dtype = input!.type.dtype as keyof typeof integers;
+    const quantize = op === quant.Quantize;
+    const [qmin, qmax] = random.pick([integers.i8, integers.i8, integers.u8, integers.i4]);
+    return { granularity: 'tensor', axis: undefined, group_size: undefined, block_size: undefined, qmin, qmax, dtype: quantize ? random.pick(['i8', 'i8', 'u8']) : dtype === 'i4' ? 'f32' : random.pick(['f32', 'f32', 'f64', 'f16']) };
   },
+};
+
+testPass(import.meta.url, foldQdq(), { soil: { 'fold-qdq/quantize-dequantize': soil }, plants: 400, reach: 0.02 });
+
+const fakeQuantize = (second: string): string => `graph @main(%x: f32[4]) {
+  %s = constant "s" : f32[] = dense<[0.5]>
+  %t = constant "t" : f32[] = dense<[0.25]>
+  %0 = quant.quantize(%x, %s) {dtype = i8, granularity = "tensor", qmax = 127, qmin = -128} : i8[4]
+  %1 = quant.dequantize(%0, ${second}) {dtype = f32, granularity = "tensor", qmax = 127, qmin = -128} : f32[4]
+  return %1
+}`;
+
+describe('the option lossy', () => {
+  const folded = (text: string, lossy: boolean): string => {
+    const graph = parseGraph(text, { ops: (name) => ops.get(name) });
+    applyRules(new Editor(graph), pass.with({ lossy }).rules!);
+    return printGraph(graph);
+  };
+
+  test('is off unless it is asked for', () => {
+    expect(pass.rules).not.toContain(dropFakeQuantize);
+    expect(foldQdq().passes![0]!.options).toEqual({ lossy: false });
+    expect(foldQdq({ lossy: true }).passes![0]!.rules).toContain(dropFakeQuantize);
+  });
+
+  test('takes a pair on one grid out', () => {
+    expect(folded(fakeQuantize('%s'), true)).toContain('return %x');
+    expect(folded(fakeQuantize('%s'), false)).toContain('return %1');
+  });
+
+  test('W17: leaves a pair on two grids', () => expect(folded(fakeQuantize('%t'), true)).toContain('return %1'));
 });
 
-test('the lossy fold happens only when it is asked for', () => {
-  const ops = opTable(allOps);
-  const graph = parseGraph(
-    `graph @main(%x: f32[4]) {
-  %s = constant "s" : f32[] = dense<[0.5]>
-  %0 = quant.quantize(%x, %s) {dtype = i8, granularity = "tensor", qmax = 127, qmin = -128} : i8[4]
-  %1 = quant.dequantize(%0, %s) {dtype = f32, granularity = "tensor", qmax = 127, qmin = -128} : f32[4]
+test.each(['i8', 'u8'] as const)('every %s comes back for scales of all sizes', (dtype) => {
+  const [qmin, qmax] = integers[dtype];
+  const wanted = Array.from({ length: 256 }, (_, i) => qmin + i);
+  for (const scale of [2 ** -100, 1.1754943508222875e-30, 0.1, 1 / 3, 0.0078740157186985, 123456.79, 2 ** 100])
+    for (const zero of [qmin, 0, 13, qmax]) {
+      const text = `graph @main() {
+  %q = constant "q" : ${dtype}[256] = #q
+  %s = constant "s" : f32[] = dense<[${scale}]>
+  %z = constant "z" : i64[] = dense<[${zero}]>
+  %0 = quant.dequantize(%q, %s, %z) {dtype = f32, granularity = "tensor", qmax = ${qmax}, qmin = ${qmin}} : f32[256]
+  %1 = quant.quantize(%0, %s, %z) {dtype = ${dtype}, granularity = "tensor", qmax = ${qmax}, qmin = ${qmin}} : ${dtype}[256]
   return %1
-}`,
-    { ops: (name) => ops.get(name) },
-  );
-  expect(pass.rules).not.toContain(dropFakeQuantize);
-  expect(pass.with({ lossy: true }).rules).toContain(dropFakeQuantize);
-  applyRules(new Editor(graph), pass.with({ lossy: true }).rules!);
-  expect(printGraph(graph)).toContain('return %x');
+}`;
+      const graph = readGraph(text, ops);
+      const report = applyRules(new Editor(graph), pass.rules!);
+      expect(report.applied, `scale ${scale}, zero point ${zero}`).toBe(1);
+      const grid = { granularity: 'tensor', axis: undefined, group_size: undefined, block_size: undefined, qmin, qmax } as const;
+      const host = (t: string, shape: readonly number[], data: ArrayLike<number>) => ({ dtype: t, shape, data }) as never;
+      const s = host('f32', [], Float32Array.of(scale));
+      const z = host('f32', [], Float32Array.of(zero));
+      const q = host(dtype, [256], dtype === 'i8' ? Int8Array.from(wanted) : Uint8Array.from(wanted));
+      const fail = (why: string): never => {
+        throw new Error(why);
+      };
+      const [x] = quant.Dequantize.reference!({ operands: { input: q, scale: s, zero_point: z }, attrs: { ...grid, dtype: 'f32' }, results: [], fail });
+      const [back] = quant.Quantize.reference!({ operands: { input: x!, scale: s, zero_point: z }, attrs: { ...grid, dtype }, results: [], fail });
+      expect(Array.from(back!.data, Number), `scale ${scale}, zero point ${zero}`).toEqual(wanted);
+    }
 });

@@ -1,43 +1,74 @@
-import { any, defineRule, no, type Node, op, type Rule, type Verdict, yes } from '@qfuse/plugin';
+import { any, constant, decodeElements, defineRule, integerRange, no, type Node, numel, op, type Rule, type Value, type Verdict, yes } from '@qfuse/plugin';
 import { quant } from '@qfuse/ops';
 
-const scale = any().as('scale');
+const scale = constant().as('scale');
 
 type Dequantize = Node<typeof quant.Dequantize>;
 type Quantize = Node<typeof quant.Quantize>;
 
+const axisOf = ({ attrs, result }: Quantize | Dequantize): number | undefined => (attrs.axis !== undefined && attrs.axis < 0 ? attrs.axis + result.type.shape.length : attrs.axis);
+
 /** Whether two q/dq nodes have the same grid: scale and zero point are the same values, granularity and range agree. */
 function sameGrid(q: Quantize, dq: Dequantize): Verdict {
-  for (const name of ['granularity', 'axis', 'group_size', 'block_size', 'qmin', 'qmax'] as const) {
+  for (const name of ['granularity', 'group_size', 'block_size', 'qmin', 'qmax'] as const) {
     const [a, b] = [q.attrs[name], dq.attrs[name]];
-    if (a !== b && JSON.stringify(a) !== JSON.stringify(b)) return no(`${name} is ${String(a)} in quantize and ${String(b)} in dequantize`);
+    if (String(a) !== String(b)) return no(`${name} is ${String(a)} in quantize and ${String(b)} in dequantize`);
   }
+  if (axisOf(q) !== axisOf(dq)) return no(`axis is ${String(q.attrs.axis)} in quantize and ${String(dq.attrs.axis)} in dequantize`);
   if (q.operandOrNone('zero_point') !== dq.operandOrNone('zero_point')) return no('quantize and dequantize have different zero points');
   return yes;
+}
+
+/** With scales in [1/LIMIT, LIMIT] neither 1/s nor (q − z)·s leaves the normal numbers of f32. */
+const LIMIT = 2 ** 100;
+
+/** |q − z| up to which the roundings of scale, product, reciprocal and quotient (2⁻²⁴ each) stay below half a step. */
+const STEPS = 2 ** 20;
+
+const elements = ({ type, constant: data }: Value): readonly number[] | undefined =>
+  data?.resolved === true ? Array.from(decodeElements(type.dtype, data.bytes(), numel(type) as number) as ArrayLike<number | bigint>, Number) : undefined;
+
+/** Whether every integer of [qmin, qmax] comes back when it is dequantized and quantized. */
+function comesBack(q: Quantize, scale: Value): Verdict {
+  const scales = elements(scale);
+  if (scales === undefined) return no('the data of the scales are not known');
+  const odd = scales.find((s) => !(s >= 1 / LIMIT && s <= LIMIT));
+  if (odd !== undefined) return no(`the scale ${odd} is not a positive number in the range where rounding is exact`);
+  const { qmin, qmax } = q.attrs;
+  const zeroPoint = q.operandOrNone('zero_point');
+  const zeros = zeroPoint === undefined ? [0] : elements(zeroPoint);
+  if (zeros === undefined) return no('the zero points are not constant');
+  const far = zeros.find((z) => !Number.isInteger(z) || Math.max(Math.abs(qmin - z), Math.abs(qmax - z)) > STEPS);
+  return far === undefined ? yes : no(`with the zero point ${far} not every integer of [${qmin}, ${qmax}] comes back`);
+}
+
+/** Whether `integers` hold only numbers of the range of `q`: by their dtype, or because another quantize made them. */
+function inRange(integers: Value, { attrs: { qmin, qmax } }: Quantize): Verdict {
+  const [low, high] = integerRange(integers.type.dtype).map(Number) as [number, number];
+  if (qmin <= low && qmax >= high) return yes;
+  const { producer } = integers;
+  const made = producer?.op === quant.Quantize ? (producer as Quantize).attrs : undefined;
+  return made !== undefined && made.qmin >= qmin && made.qmax <= qmax ? yes : no(`the integers are not known to lie in [${qmin}, ${qmax}]`);
 }
 
 /**
  * quantize(dequantize(q, s, z), s, z) ⇒ q
  *
- * Exact when both have one grid and q holds only numbers of [qmin, qmax], which its producer must show: then
- * (q − z)·s is a multiple of s that rounds back to q, because |q − z| < 2²² keeps the product's error below s/2.
+ * Exact when both have one grid, q holds only numbers of [qmin, qmax], and s and z are constants for which every such
+ * number comes back: (q − z)·s lies within half a step of its grid point.
  */
 export const requantizeSame: Rule = defineRule({
   name: 'fold-qdq/quantize-dequantize',
   summary: 'quantizing what was just dequantized with the same parameters changes nothing',
   root: op(quant.Quantize, { input: op(quant.Dequantize, { input: any().as('integers'), scale }).shared().as('dequantize'), scale }),
   numerics: 'exact',
-  where: ({ integers, dequantize }, { root }) => {
+  where: ({ integers, dequantize, scale: s }, { root }) => {
     if (integers.type.dtype !== root.result.type.dtype) return no(`the integers are ${integers.type.dtype} and become ${root.result.type.dtype}`);
     const grid = sameGrid(root, dequantize);
     if (!grid.ok) return grid;
     if (dequantize.attrs.dtype !== 'f32' && dequantize.attrs.dtype !== 'f64') return no(`the numbers in between are ${dequantize.attrs.dtype}, which cannot hold every integer of the range`);
-    const producer = integers.producer;
-    const range = producer?.op === quant.Quantize ? (producer as Quantize).attrs : undefined;
-    const full = { i8: [-128, 127], u8: [0, 255] }[integers.type.dtype as 'i8' | 'u8'];
-    const whole = full !== undefined && root.attrs.qmin <= full[0]! && root.attrs.qmax >= full[1]!;
-    const inRange = whole || (range !== undefined && range.qmin >= root.attrs.qmin && range.qmax <= root.attrs.qmax);
-    return inRange ? yes : no(`the integers are not known to lie in [${root.attrs.qmin}, ${root.attrs.qmax}]`);
+    const back = comesBack(root, s);
+    return back.ok ? inRange(integers, root) : back;
   },
   rewrite: ({ integers }) => integers,
 });
@@ -48,7 +79,7 @@ export const requantizeSame: Rule = defineRule({
 export const dropFakeQuantize: Rule = defineRule({
   name: 'fold-qdq/dequantize-quantize',
   summary: 'takes out a rounding to the grid that no integer kernel uses',
-  root: op(quant.Dequantize, { input: op(quant.Quantize, { input: any().as('x'), scale }).as('quantize'), scale }),
+  root: op(quant.Dequantize, { input: op(quant.Quantize, { input: any().as('x'), scale: any().as('scale') }).as('quantize'), scale: any().as('scale') }),
   // 8 bits over the range of the values: half a step is 1/510 of it.
   numerics: { relative: 1 / 255 },
   where: ({ x, quantize }, { root }) => (x.type.dtype === root.result.type.dtype ? sameGrid(quantize, root) : no(`the floats are ${x.type.dtype} and become ${root.result.type.dtype}`)),

@@ -29,6 +29,16 @@ export function scalarTensor(scalar: Scalar, dtype: DType): HostTensor {
 /** The number that an op of `dtype` computes with for a Python scalar. */
 export const scalarIn = (scalar: Scalar, dtype: DType): number => Number(scalarTensor(scalar, dtype).data[0]);
 
+/** A function that rounds a number to a float dtype. */
+export function rounder(dtype: DType): (x: number) => number {
+  const cell = newElements(dtype, 1);
+  const store = storer(dtype);
+  return (x) => {
+    store(cell, 0, x);
+    return cell[0] as number;
+  };
+}
+
 const largest: Partial<Record<DType, number>> = { f64: Number.MAX_VALUE, f32: (2 - 2 ** -23) * 2 ** 127, bf16: (2 - 2 ** -7) * 2 ** 127, f16: 65504 };
 
 /** The largest finite value of a dtype. */

@@ -1,0 +1,79 @@
+import { attr, type DType, intScalar, isFloat, type Scalar, scalarNumber, tensor, tensorType } from '@qfuse/ir';
+import { defineOp } from '../define.js';
+import { type Fail, reducedShape } from '../shapes.js';
+import { reduceNumbers, type ReductionAttrs, reductionAttrs, reductionOf } from './support/reduce.js';
+
+/** How the elements of a group count: torch's overloads say it as a bool or as a number. */
+interface Correction {
+  readonly unbiased?: boolean | undefined;
+  readonly correction?: Scalar | undefined;
+}
+
+const correctionOf = ({ unbiased, correction }: Correction): number => (unbiased === undefined ? scalarNumber(correction ?? intScalar(1)) : Number(unbiased));
+
+const mean = (xs: Float64Array): number => xs.reduce((a, b) => a + b, 0) / xs.length;
+
+/** `Σ (x - mean)² / max(0, n - correction)`: NaN or ∞ when nothing is left to divide by. */
+function variance(xs: Float64Array, correction: number): number {
+  const center = mean(xs);
+  return xs.reduce((sum, x) => sum + (x - center) ** 2, 0) / Math.max(0, xs.length - correction);
+}
+
+type Statistic = (xs: Float64Array, correction: number) => number;
+
+function checkFloat(dtype: DType, fail: Fail): DType {
+  return isFloat(dtype) ? dtype : fail(`self is ${dtype}, expected a float dtype`);
+}
+
+const unbiased = { unbiased: attr.optional(attr.bool(), true) };
+const forms = {
+  default: unbiased,
+  dim: { dim: reductionAttrs.dims.dim, ...unbiased, keepdim: reductionAttrs.dims.keepdim },
+  correction: { dim: reductionAttrs.dims.dim, correction: attr.optional(attr.scalar()), keepdim: reductionAttrs.dims.keepdim },
+} as const;
+type Form = keyof typeof forms;
+
+/** An op whose results are statistics of the elements along axes. */
+const statistics = <const F extends Form>(name: string, form: F, summary: string, list: readonly Statistic[]) =>
+  defineOp({
+    name: form === 'default' ? `aten.${name}` : `aten.${name}.${form}`,
+    summary,
+    operands: { self: tensor() },
+    attrs: forms[form],
+    infer: ({ operands: { self }, attrs, fail }) => {
+      const { axes, keepdim } = reductionOf(attrs as ReductionAttrs, self.shape.length, fail);
+      return list.map(() => tensorType(checkFloat(self.dtype, fail), reducedShape(self.shape, axes, keepdim)));
+    },
+    reference: ({ operands: { self }, attrs, results, fail }) => {
+      const { axes } = reductionOf(attrs as ReductionAttrs, self.shape.length, fail);
+      const correction = correctionOf(attrs as Correction);
+      return list.map((f, i) => reduceNumbers(results[i]!, self, axes, (xs) => f(xs, correction)));
+    },
+  });
+
+const deviation: Statistic = (xs, correction) => Math.sqrt(variance(xs, correction));
+
+/** The variance of all elements, `Σ (x - mean)² / (n - 1)`, or `/ n` when not unbiased. Floats only, as all ops of this file. */
+export const Var = statistics('var', 'default', 'variance of all elements', [variance]);
+/** {@link Var} along the axes `dim`; none or an empty list means all. */
+export const VarDim = statistics('var', 'dim', 'variances along axes', [variance]);
+/** {@link VarDim} with `n - correction` as divisor, 1 by default. */
+export const VarCorrection = statistics('var', 'correction', 'variances along axes', [variance]);
+/** The square root of {@link Var}. */
+export const Std = statistics('std', 'default', 'standard deviation of all elements', [deviation]);
+/** The square root of {@link VarDim}. */
+export const StdDim = statistics('std', 'dim', 'standard deviations along axes', [deviation]);
+/** The square root of {@link VarCorrection}. */
+export const StdCorrection = statistics('std', 'correction', 'standard deviations along axes', [deviation]);
+/** {@link Var} and the mean. */
+export const VarMean = statistics('var_mean', 'default', 'variance and mean of all elements', [variance, mean]);
+/** {@link VarDim} and the means. */
+export const VarMeanDim = statistics('var_mean', 'dim', 'variances and means along axes', [variance, mean]);
+/** {@link VarCorrection} and the means. */
+export const VarMeanCorrection = statistics('var_mean', 'correction', 'variances and means along axes', [variance, mean]);
+/** {@link Std} and the mean. */
+export const StdMean = statistics('std_mean', 'default', 'standard deviation and mean of all elements', [deviation, mean]);
+/** {@link StdDim} and the means. */
+export const StdMeanDim = statistics('std_mean', 'dim', 'standard deviations and means along axes', [deviation, mean]);
+/** {@link StdCorrection} and the means. */
+export const StdMeanCorrection = statistics('std_mean', 'correction', 'standard deviations and means along axes', [deviation, mean]);
