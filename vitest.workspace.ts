@@ -50,7 +50,7 @@ export default defineConfig(({ mode }) => {
       coverage: {
         provider: 'v8',
         include: ['packages/**/src/**/*.ts'],
-        exclude: ['**/*.test.ts', '**/*.bench.ts'],
+        exclude: ['**/*.test.ts', '**/*.bench.ts', '**/src/testing/**', '**/src/test-support.ts'],
         reporter: ['text', 'json-summary'],
       },
     },

@@ -36,9 +36,13 @@ function buildConfig(folder) {
 
 /** @param {string} folder */
 function sourceFiles(folder) {
-  if (!existsSync(join(root, folder, 'src'))) return [];
-  return readdirSync(join(root, folder, 'src'), { recursive: true, encoding: 'utf8' })
+  return ['src', 'test']
+    .filter((part) => existsSync(join(root, folder, part)))
+    .flatMap((part) =>
+      readdirSync(join(root, folder, part), { recursive: true, encoding: 'utf8' }).map(
+        (path) => `${folder}/${part}/${path.replaceAll('\\', '/')}`,
+      ),
+    )
     .filter((path) => path.endsWith('.ts'))
-    .map((path) => `${folder}/src/${path.replaceAll('\\', '/')}`)
     .map((path) => ({ path, imports: importsOf(path, readFileSync(join(root, path), 'utf8')) }));
 }

@@ -57,6 +57,7 @@ describe('nx g @qfuse/tools:op', () => {
   test.each([
     ['unknown.op', 'does not match'],
     ['aten.scale_by.Scalar', 'already exists'],
+    ['aten.relu', 'rectifiers.ts already defines aten.relu'],
   ])('refuses %s', (name, reason) => {
     expect(() =>
       execFileSync(

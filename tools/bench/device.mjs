@@ -25,7 +25,10 @@ async function timed(runs, run) {
 
 /** A chain of `count` elementwise ops on a few numbers: nothing but the cost of a dispatch. */
 function chain(count) {
-  const lines = Array.from({ length: count }, (_, i) => `  %${i} = aten.${i % 2 === 0 ? 'neg' : 'abs'}(${i === 0 ? '%x' : `%${i - 1}`}) : f32[64]`);
+  const lines = Array.from(
+    { length: count },
+    (_, i) => `  %${i} = aten.${i % 2 === 0 ? 'neg' : 'abs'}(${i === 0 ? '%x' : `%${i - 1}`}) : f32[64]`,
+  );
   return parseGraph(`graph @chain(%x: f32[64]) {\n${lines.join('\n')}\n  return %${count - 1}\n}`, { ops: (name) => ops.get(name) });
 }
 

@@ -26,7 +26,13 @@ export function benchPacking() {
     // A new constant each time: packing is done once per constant and kept.
     const [dtype, stored] = bits === 8 ? ['i8', bytes] : ['i4', bytes.subarray(0, (N * K) / 2)];
     const ms = best(() => packWeight(Constant.of(tensorType(dtype, [N, K]), stored), packedFormat(bits)).bytes());
-    records.push({ what: `pack ${bits} bit`, shape: `${N}x${K}`, ms, gigabytesPerSecond: (1000 * gigabytes) / ms, timesTheCopy: ms / copyMs });
+    records.push({
+      what: `pack ${bits} bit`,
+      shape: `${N}x${K}`,
+      ms,
+      gigabytesPerSecond: (1000 * gigabytes) / ms,
+      timesTheCopy: ms / copyMs,
+    });
   }
   return records;
 }

@@ -33,6 +33,9 @@ const allowed = /** @type {Record<Layer, readonly Layer[]>} */ ({
 /** Packages that need Node. Everything else runs in a browser as it is, but for its entry `./node`. */
 const nodePackages = /^packages\/(device-node|swiftshader-[^/]+|cli|testing|create-[^/]+)$/;
 
+/** Tests, and what only tests use: `src/testing/`, `src/test-support.ts`, `test/`. None of it is built or packed. */
+const testFile = /\.(test|bench|test-d)\.ts$|\/src\/testing\/|\/src\/test-support\.ts$|^packages\/(passes\/)?[^/]+\/test\//;
+
 /** The file behind the entry `./node` of a package that otherwise runs in browsers. */
 const nodeEntry = /\/src\/node\.ts$/;
 
@@ -127,7 +130,7 @@ function checkEdge(from, to) {
  * @returns {string[]}
  */
 function checkFile(pkg, file, byName, portable) {
-  const test = /\.(test|bench|test-d)\.ts$/.test(file.path);
+  const test = testFile.test(file.path);
   const browser = portable && !test && !nodeEntry.test(file.path);
   const shipped = shippedDependencies(pkg);
   const development = pkg.manifest.devDependencies ?? {};
@@ -138,6 +141,7 @@ function checkFile(pkg, file, byName, portable) {
     if (specifier.startsWith('.')) {
       const target = posix.join(posix.dirname(file.path), specifier);
       if (!target.startsWith(`${pkg.root}/`)) say('a relative import may not leave its package; import by package name');
+      if (!test && testFile.test(target.replace(/\.js$/, '.ts'))) say('only tests may import what is for tests');
       if (browser && nodeEntry.test(target.replace(/\.js$/, '.ts')))
         say('this package runs in browsers; only users in Node import its entry "./node"');
       continue;

@@ -175,6 +175,22 @@ describe('imports', () => {
     ]);
   });
 
+  test('what is for tests may import like a test, and only tests may import it', () => {
+    const manifest = { ...uses('ir'), ...tests('testing') };
+    const imports = {
+      'testing/device.ts': ['vitest', 'node:fs', '@qfuse/testing'],
+      'test-support.ts': ['node:os'],
+      'a.test.ts': ['./testing/device.js', './test-support.js', '../test/builder.js'],
+      'index.ts': ['./testing/device.js', './test-support.js', '../test/builder.js'],
+    };
+    const reason = 'only tests may import what is for tests';
+    expect(check(pkg('packages/ops', { manifest, imports }), pkg('packages/ir'), pkg('packages/testing'))).toEqual([
+      `packages/ops/src/index.ts: imports ../test/builder.js: ${reason}`,
+      `packages/ops/src/index.ts: imports ./test-support.js: ${reason}`,
+      `packages/ops/src/index.ts: imports ./testing/device.js: ${reason}`,
+    ]);
+  });
+
   test.each(['node:fs', 'fs', 'fs/promises', 'node:test', 'buffer'])('a browser package that imports %s', (specifier) => {
     const reason = 'this package runs in browsers and may not use Node';
     expect(findings({ imports: { 'index.ts': [specifier], 'index.test.ts': [specifier] } })).toEqual([

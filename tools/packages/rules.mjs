@@ -43,7 +43,7 @@ export function checkManifest(manifest, files) {
   if (!files.includes('LICENSE')) findings.push('LICENSE is not packed');
   findings.push(
     ...files
-      .filter((path) => /\.(test|bench|test-d)\.[a-z]+(\.map)?$/.test(path))
+      .filter((path) => /\.(test|bench|test-d)\.[a-z.]+$|^(src|dist)\/(testing\/|test-support\.)/.test(path))
       .map((path) => `${path} is packed, but tests are not for users`),
   );
   for (const group of ['dependencies', 'devDependencies', 'optionalDependencies']) {

@@ -42,6 +42,12 @@ describe('manifest', () => {
     ['no licence text', manifest, files.filter((path) => path !== 'LICENSE'), 'LICENSE is not packed'],
     ['a test is packed', manifest, [...files, 'src/index.test.ts'], 'src/index.test.ts is packed, but tests are not for users'],
     [
+      'test support is packed',
+      manifest,
+      [...files, 'src/testing/device.ts'],
+      'src/testing/device.ts is packed, but tests are not for users',
+    ],
+    [
       'a floating third party',
       { ...manifest, dependencies: { fflate: '^0.8.3' } },
       files,

@@ -1,7 +1,7 @@
-import { describeOrigin, dimSymbols, type Graph, QfuseError } from '@qfuse/plugin';
+import { describeOrigin, type Graph, QfuseError } from '@qfuse/plugin';
 import { type Frame, makeFrame, planActivations } from './frame.js';
 import type { MemoryPlan } from './memory-plan.js';
-import { constantBytes, type Schedule, sizesFor, type Storage } from './schedule.js';
+import { constantBytes, type Schedule, sizesFor, type Storage, symbolsOf } from './schedule.js';
 import type { WebGPUTarget } from './target.js';
 
 /** One dispatch of a plan. */
@@ -81,8 +81,7 @@ export function planSchedule(schedule: Schedule, target: WebGPUTarget, given: Re
 }
 
 function chooseSizes(graph: Graph, given: Readonly<Record<string, number>>): Map<string, number> {
-  const names = new Set(graph.env.symbols());
-  for (const v of graph.inputs) for (const d of v.type.shape) dimSymbols(d, names);
+  const names = symbolsOf(graph);
   for (const name of Object.keys(given)) if (!names.has(name)) throw new QfuseError('webgpu/symbol', `"${name}" is not a symbolic dim of "${graph.name}"; it has ${[...names].join(', ') || 'none'}`);
   return new Map(
     [...names].map((name) => {

@@ -6,7 +6,7 @@ import { compilePipelines, type Pipelines } from './pipelines.js';
 import { describePlan, type ProgramPlan, summarize } from './plan.js';
 import { Profiler, type Timing } from './profile.js';
 import { Readback, StagingPool, type Wanted } from './readback.js';
-import { type Schedule, sizesFor } from './schedule.js';
+import { type Schedule, sizesFor, symbolsOf } from './schedule.js';
 import { storageBytes, toDevice } from './storage.js';
 import type { WebGPUTarget } from './target.js';
 
@@ -75,7 +75,7 @@ export class WebGPUProgram {
     const fixed = await watch.guard(scoped(device, () => `constants of "${source.name}"`, () => allocateFixed(device, schedule, target)));
     const program = new WebGPUProgram(device, target, schedule, source, { pipelines, fixed, watch });
     // Sizes that need no input are known now, and so is everything else.
-    if (source.env.symbols().length === 0) await watch.guard(scoped(device, () => `memory of "${source.name}"`, () => program.#reserve(program.#frame(new Map()))));
+    if (symbolsOf(source).size === 0) await watch.guard(scoped(device, () => `memory of "${source.name}"`, () => program.#reserve(program.#frame(new Map()))));
     return program;
   }
 

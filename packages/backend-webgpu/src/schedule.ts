@@ -1,4 +1,4 @@
-import { Constant, countOf, evaluateDim, type Graph, type Mutation, numel, type TensorType, type Value } from '@qfuse/plugin';
+import { Constant, countOf, dimSymbols, evaluateDim, type Graph, type Mutation, numel, type TensorType, type Value } from '@qfuse/plugin';
 import type { Binding, Dispatch, Scratch, Sizes } from './kernel.js';
 import type { LoweredGraph, LoweredNode } from './lower.js';
 import { deviceConstant, storageBytes } from './storage.js';
@@ -117,4 +117,11 @@ export function sizesFor(bindings: ReadonlyMap<string, number>): Sizes {
     return known;
   };
   return { dim: (d) => evaluateDim(d, bindings), shape, count: (value) => countOf(shape(value)) };
+}
+
+/** The symbols that the shapes of the inputs bind, and those that are declared. */
+export function symbolsOf(graph: Graph): Set<string> {
+  const names = new Set(graph.env.symbols());
+  for (const v of graph.inputs) for (const d of v.type.shape) dimSymbols(d, names);
+  return names;
 }

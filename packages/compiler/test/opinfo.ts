@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { Evaluator, runGraph } from '@qfuse/interp';
+import { type Evaluator, runGraph } from '@qfuse/interp';
 import { importPt2 } from '@qfuse/import-pt2';
 import { type HostTensor, QfuseError, typeText } from '@qfuse/ir';
 import { readTensors } from '../src/index.js';

@@ -75,13 +75,15 @@ export const isInPlace = ({ name }: Target): boolean => name.endsWith('_') && !n
 /** The functional operator of an in-place one. */
 export const functional = (target: Target): Target => ({ ...target, name: target.name.slice(0, -1) });
 
-/** Overloads that take Python numbers where `overload` takes tensors, and back. */
+/** Overloads that take Python numbers (`sym`: sizes that depend on input shapes) where `overload` takes tensors, and back. */
 const siblings: Readonly<Record<string, readonly string[]>> = {
   Tensor: ['Scalar', 'Tensor_Scalar', 'Scalar_Tensor'],
   Tensor_mode: ['Scalar_mode'],
   Tensor_Tensor: ['Tensor_Scalar', 'Scalar'],
   self: ['ScalarOther', 'ScalarSelf', 'Scalar'],
-  default: ['Scalar'],
+  default: ['Scalar', 'sym'],
+  start: ['sym'],
+  start_step: ['sym'],
   Scalar: ['Tensor', 'default'],
   Scalar_mode: ['Tensor_mode'],
   Tensor_Scalar: ['Tensor_Tensor'],

@@ -1,5 +1,5 @@
 import { type AttrRecord, type AttrValue } from './attrs.js';
-import { type Dim, evaluateDim, SymExpr } from './dims.js';
+import { type Dim, dimText, evaluateDim, substitute, SymExpr, type Term } from './dims.js';
 import { QfuseError } from './error.js';
 import type { Graph } from './graph.js';
 import { type TensorType, tensorType, typeText } from './types.js';
@@ -18,16 +18,13 @@ export function bindSymbols(graph: Graph, inputs: readonly { readonly dtype: str
     const { dtype, shape } = input.type;
     if (given.dtype !== dtype || given.shape.length !== shape.length)
       throw new QfuseError('run/inputs', `input "${input.name}" is ${given.dtype}[${given.shape.join(', ')}], expected ${typeText(input.type)}`);
-    shape.forEach((dim, axis) => {
-      const size = given.shape[axis]!;
-      const name = symbolOf(dim);
-      if (name === undefined || bindings.has(name)) pending.push([dim, size, `input "${input.name}", axis ${axis}`]);
-      else {
-        graph.env.check(name, size, `input "${input.name}", axis ${axis}`);
-        bindings.set(name, size);
-      }
-    });
+    shape.forEach((dim, axis) => pending.push([dim, given.shape[axis]!, `input "${input.name}", axis ${axis}`]));
   });
+  // Each round finds the symbols that are alone in their dim once the known ones are put in: `s0`, then `4*s1 + s0`.
+  for (let known = -1; known < bindings.size; ) {
+    known = bindings.size;
+    for (const [dim, size, where] of pending) solve(graph, dim, size, where, bindings);
+  }
   for (const [dim, size, where] of pending) {
     const expected = evaluateDim(dim, bindings);
     if (expected !== size) throw new QfuseError('run/inputs', `${where} has size ${size}, expected ${expected}${typeof dim === 'number' ? '' : ` (${dim.key})`}`);
@@ -35,12 +32,18 @@ export function bindSymbols(graph: Graph, inputs: readonly { readonly dtype: str
   return bindings;
 }
 
-const symbolOf = (dim: Dim): string | undefined => {
-  if (!(dim instanceof SymExpr) || dim.constant !== 0 || dim.terms.length !== 1) return undefined;
-  const [term] = dim.terms;
-  const [factor] = term!.factors;
-  return term!.coefficient === 1 && term!.factors.length === 1 && factor!.kind === 'symbol' ? factor!.name : undefined;
-};
+/** Finds the symbol of `coefficient · symbol + constant = size`, where that is what is left of `dim`. */
+function solve(graph: Graph, dim: Dim, size: number, where: string, bindings: Map<string, number>): void {
+  const rest = substitute(dim, (name) => bindings.get(name));
+  if (!(rest instanceof SymExpr) || rest.terms.length !== 1) return;
+  const [{ coefficient, factors }] = rest.terms as [Term];
+  const [factor] = factors;
+  if (factors.length !== 1 || factor?.kind !== 'symbol') return;
+  const value = (size - rest.constant) / coefficient;
+  if (!Number.isInteger(value)) throw new QfuseError('run/inputs', `${where} has size ${size}, expected one of the form ${dimText(dim)}`);
+  graph.env.check(factor.name, value, where);
+  bindings.set(factor.name, value);
+}
 
 /** `type` with the symbols of `bindings` replaced by numbers. */
 export const concreteType = (type: TensorType, bindings: ReadonlyMap<string, number>): TensorType =>

@@ -14,7 +14,7 @@ const MAX_SOURCES = 64;
 /** Sources that a message names. */
 const SHOWN = 4;
 
-/** Beyond this many an origin finds what was made from it by key instead of by a look at each. */
+/** Origins made from one last source, up to which they are looked at one by one. */
 const SCANNED = 16;
 
 let count = 0;
@@ -25,33 +25,31 @@ let count = 0;
  */
 class Sourced {
   readonly #id = ++count;
-  #made: MadeOrigin[] | undefined;
-  #byKey: Map<string, MadeOrigin> | undefined;
+  #made: MadeOrigin | MadeOrigin[] | Map<string, MadeOrigin> | undefined;
 
   static make(by: string, from: readonly Origin[]): MadeOrigin {
     const last = from.at(-1) as unknown as Sourced;
-    if (last.#byKey !== undefined) return last.#keyed(by, from);
     const known = last.#made;
-    if (known !== undefined) for (const m of known) if (m.by === by && sameOrigins(m.from, from)) return m;
+    if (known instanceof Map) return keyed(known, by, from);
+    if (known instanceof MadeOrigin && known.is(by, from)) return known;
+    if (Array.isArray(known)) for (const m of known) if (m.is(by, from)) return m;
     const made = new MadeOrigin(by, from);
-    if (known === undefined) last.#made = [made];
-    else if (known.push(made) > SCANNED) {
-      last.#byKey = new Map(known.map((m) => [last.#key(m.by, m.from), m]));
-      last.#made = undefined;
-    }
+    if (known === undefined) last.#made = made;
+    else if (known instanceof MadeOrigin) last.#made = [known, made];
+    else if (known.push(made) > SCANNED) last.#made = new Map(known.map((m) => [Sourced.key(m.by, m.from), m]));
     return made;
   }
 
-  #keyed(by: string, from: readonly Origin[]): MadeOrigin {
-    const key = this.#key(by, from);
-    let made = this.#byKey!.get(key);
-    if (made === undefined) this.#byKey!.set(key, (made = new MadeOrigin(by, from)));
-    return made;
-  }
-
-  #key(by: string, from: readonly Origin[]): string {
+  static key(by: string, from: readonly Origin[]): string {
     return `${from.map((o) => (o as unknown as Sourced).#id).join()} ${by}`;
   }
+}
+
+function keyed(table: Map<string, MadeOrigin>, by: string, from: readonly Origin[]): MadeOrigin {
+  const key = Sourced.key(by, from);
+  let made = table.get(key);
+  if (made === undefined) table.set(key, (made = new MadeOrigin(by, from)));
+  return made;
 }
 
 class SourceOrigin extends Sourced {
@@ -78,16 +76,16 @@ class MadeOrigin extends Sourced {
     this.from = Object.freeze(from);
     Object.freeze(this);
   }
+
+  is(by: string, from: readonly Origin[]): boolean {
+    if (this.by !== by || this.from.length !== from.length) return false;
+    for (let i = 0; i < from.length; i++) if (this.from[i] !== from[i]) return false;
+    return true;
+  }
 }
 
 const sources = new Interner<Origin>();
 const unsourced = new Interner<Origin>();
-
-function sameOrigins(a: readonly Origin[], b: readonly Origin[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
 
 /** The origin "node `name` of the source file"; `scope` is its module path, e.g. `encoder.layer.0`. */
 export const sourceOrigin = (name: string, scope = ''): Origin => sources.get(`${name.length} ${name}${scope}`, () => new SourceOrigin(name, scope));

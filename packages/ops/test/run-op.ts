@@ -18,7 +18,7 @@ export function runOp(op: OpDefinition, operands: Readonly<Record<string, Given>
   const graph = new Graph();
   const edit = new Editor(graph);
   const node = nodeOf(edit, op, types, attrs);
-  const slots = op.operandNames.flatMap((name, i) => (i === op.variadic ? (operands[name] as readonly HostTensor[]) : [operands[name] as HostTensor | undefined]));
+  const slots: readonly (HostTensor | undefined)[] = op.operandNames.flatMap((name) => operands[name]);
   if (op.reference !== undefined && by === 'reference') return evaluate(node, slots);
   const values = new Map<Value, HostTensor>();
   node.operands.forEach((v, i) => v !== undefined && values.set(v, slots[i]!));
@@ -39,7 +39,7 @@ const isList = (given: unknown): given is readonly (HostTensor | undefined)[] =>
 /** One node over graph inputs of these types. */
 function nodeOf(edit: Editor, op: AnyOp, operands: Readonly<Record<string, unknown>>, attrs: AttrRecord): Node {
   const input = (t: TensorType | undefined): Value | undefined => (t === undefined ? undefined : edit.addInput(`x${edit.graph.inputs.length}`, t));
-  const slots = op.operandNames.flatMap((name, i) => (i === op.variadic ? (operands[name] as readonly TensorType[]).map(input) : [input(operands[name] as TensorType | undefined)]));
+  const slots = op.operandNames.flatMap((name) => operands[name]).map((t) => input(t as TensorType | undefined));
   return edit.createFromSlots(op, slots, attrs);
 }
 
@@ -67,7 +67,7 @@ export function pattern(shape: readonly number[], modulus = 7): HostTensor {
 export const roundedTo =
   (digits: number) =>
   (t: HostTensor | undefined): number[] =>
-    Array.from(t!.data, (x) => Math.round(Number(x) * 10 ** digits) / 10 ** digits + 0);
+    Array.from(t!.data as ArrayLike<number | bigint>, (x) => Math.round(Number(x) * 10 ** digits) / 10 ** digits + 0);
 
 /** Elements as numbers, rounded to six digits after the point. */
 export const rounded = roundedTo(6);

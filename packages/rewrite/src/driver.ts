@@ -1,4 +1,4 @@
-import { type AnyOp, type Editor, graphReturn, type Graph, type GraphIds, madeOrigin, type Node, type NodeId, QfuseError, type Value } from '@qfuse/ir';
+import { type AnyOp, type Editor, graphReturn, type Graph, type GraphIds, madeOrigin, type Node, type NodeId, type Origin, QfuseError, type Value } from '@qfuse/ir';
 import { followersBefore } from './convexity.js';
 import { History } from './history.js';
 import { type Capture, matchAt } from './match.js';
@@ -83,6 +83,8 @@ export function applyRules(edit: Editor, rules: readonly Rule[], options: Driver
 /** A rule with its matcher's memory. */
 interface Entry {
   readonly rule: Rule;
+  /** The rule's place in the given list. */
+  readonly index: number;
   readonly state: MatchState;
   /** Captures of exposed nodes. */
   readonly exposed: readonly Capture[];
@@ -112,8 +114,9 @@ class Driver {
   readonly #byRule: Record<string, number> = {};
   #applied = 0;
   #visits = 0;
-  /** Working memory of the sweep, empty between sweeps. */
+  // Working memory.
   readonly #dead: number[] = [];
+  readonly #origins: Origin[] = [];
   /** Whether a rule used a value that may stand behind the place where it used it. */
   #unsorted = false;
 
@@ -121,17 +124,17 @@ class Driver {
     this.#edit = edit;
     this.#graph = edit.graph;
     this.#options = options;
-    this.#entries = rules.map((rule) => {
+    this.#entries = rules.map((rule, index) => {
       const state = new MatchState(this.#graph, rule.pattern);
       state.explaining = options.onRefuse !== undefined;
-      return { rule, state, exposed: rule.pattern.captures.filter((c) => c.exposedResult !== undefined) };
+      return { rule, index, state, exposed: rule.pattern.captures.filter((c) => c.exposedResult !== undefined) };
     });
     for (const entry of [...this.#entries].sort((a, b) => b.rule.benefit - a.rule.benefit)) {
       const { op } = entry.rule.root;
       this.#byOp.set(op, [...(this.#byOp.get(op) ?? []), entry]);
     }
     this.#worklist = new Worklist(options.seed);
-    this.#history = new History(this.#graph.ids.nodeLimit);
+    this.#history = new History(rules, this.#graph.ids.nodeLimit);
     this.#neighbours = new Neighbourhood(this.#graph.ids, rules);
   }
 
@@ -185,7 +188,7 @@ class Driver {
       this.#refuse(rule, n, exposure, n, state.inner.length);
       return false;
     }
-    this.#apply(rule, root, distinct(state.inner), captures, context, exposure);
+    this.#apply(entry, root, distinct(state.inner), captures, context, exposure);
     return true;
   }
 
@@ -216,7 +219,7 @@ class Driver {
     return 'problem' in found ? found.problem : { moved, followers: found.followers };
   }
 
-  #apply(rule: Rule, root: Node, inner: readonly number[], captures: object, context: RuleContext, exposure: Exposure): void {
+  #apply({ rule, index }: Entry, root: Node, inner: readonly number[], captures: object, context: RuleContext, exposure: Exposure): void {
     const { ids } = this.#graph;
     this.#options.onMatch?.({ rule, root, inner: inner.map((n) => this.#graph.node(n as NodeId)) });
     let generation = MAX_GENERATION;
@@ -235,7 +238,7 @@ class Driver {
     }
     const behind = ids.next(root.id);
     for (const follower of exposure.followers) this.#edit.move(follower, behind === NONE ? undefined : this.#graph.node(behind as NodeId));
-    for (let n = firstNew; n < ids.nodeLimit; n++) this.#history.add(n, generation, rule, root.id);
+    for (let n = firstNew; n < ids.nodeLimit; n++) this.#history.add(n, generation, index, root.id);
     this.#sweep(inner, firstNew);
     for (let n = firstNew; n < ids.nodeLimit; n++) this.#push(n);
     this.#neighbours.forEach(this.#push);
@@ -246,8 +249,9 @@ class Driver {
   }
 
   #build(rule: Rule, root: Node, inner: readonly number[], captures: object, context: RuleContext): Replacement {
-    const origins = [];
-    for (let i = inner.length - 1; i >= 0; i--) origins.push(this.#graph.ids.origin(inner[i]!));
+    const origins = this.#origins;
+    origins.length = inner.length;
+    for (let i = 0; i < inner.length; i++) origins[inner.length - 1 - i] = this.#graph.ids.origin(inner[i]!);
     this.#edit.origin = madeOrigin(rule.name, origins);
     this.#edit.place = root;
     return normalized(rule.rewrite(captures, this.#edit, context));

@@ -55,7 +55,6 @@ export class Neighbourhood {
     for (let depth = 1; depth < this.#reach && level.length > 0; depth++) {
       for (let at = 0; at < level.length; at++) {
         const n = level[at]!;
-        if (ids.op(n) === undefined) continue;
         for (let i = 0; i < ids.resultCount(n); i++)
           for (let u = ids.firstUse(ids.result(n, i)); u !== NONE; u = ids.nextUse(u)) {
             const reader = ids.useOwner(u);
@@ -76,7 +75,7 @@ export class Neighbourhood {
   }
 
   #reached(n: number, level: number[] | undefined, visit: (n: number) => void): void {
-    if (this.#stamps[n] === this.#run) return;
+    if (this.#stamps[n] === this.#run || this.#ids.opCode(n) === NONE) return;
     this.#stamps[n] = this.#run;
     level?.push(n);
     visit(n);

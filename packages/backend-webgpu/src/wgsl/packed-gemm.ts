@@ -1,7 +1,7 @@
 import type { Dispatch, Launch } from '../kernel.js';
 import { ROWS_PER_BLOCK } from '../packing.js';
 import type { WebGPUTarget } from '../target.js';
-import { type PackedLinear, packedDeclarations, packedParameters } from './packed-linear.js';
+import { type PackedLinear, packedDeclarations, packedParameters, sizesOf } from './packed-linear.js';
 import { shader } from './shader.js';
 
 /** Sizes of the tiles of a workgroup and of a thread. */
@@ -102,12 +102,12 @@ ${results.join('\n')}`;
     threads,
     bindings: init.bindings,
     parameters: packedParameters,
-    declarations: `${packedDeclarations(init)}\nvar<workgroup> tile_x: array<vec4<f32>, ${DEPTH * quadsM}>;\nvar<workgroup> tile_w: array<vec4<f32>, ${DEPTH * quadsN}>;`,
+    declarations: `${packedDeclarations(init, true)}\nvar<workgroup> tile_x: array<vec4<f32>, ${DEPTH * quadsM}>;\nvar<workgroup> tile_w: array<vec4<f32>, ${DEPTH * quadsN}>;`,
     body,
     launch: (sizes): Launch => {
       const m = init.rows(sizes);
       if (m === 0 || init.n === 0 || !takes(m)) return { groups: 0, parameters: {} };
-      return { groups: Math.ceil(m / tiles.m) * Math.ceil(init.n / tiles.n), parameters: { m, n: init.n, first: init.first, columns: init.columns } };
+      return { groups: Math.ceil(m / tiles.m) * Math.ceil(init.n / tiles.n), parameters: { ...sizesOf(init), m } };
     },
   });
 }

@@ -47,16 +47,22 @@ export function packedLinear(init: PackedLinear, target: WebGPUTarget): readonly
 /** Parameters of all forms. */
 export const packedParameters = Object.freeze({ m: 'u32', n: 'u32', first: 'u32', columns: 'u32' } as const);
 
-/** WGSL constants and functions of all forms: `load_x(m, v)` is K 4v … 4v+3 of row m, zeros beyond K. */
-export function packedDeclarations({ format, k, bias }: PackedLinear): string {
-  const vectors = Math.ceil(k / 4);
-  const at = (i: number): string => (4 * (vectors - 1) + i < k ? `x[i + ${i}u]` : '0.0');
-  const last = k % 4 === 0 ? '' : `\n  if (v == ${vectors - 1}u) { return vec4<f32>(${[0, 1, 2, 3].map(at).join(', ')}); }`;
-  const load = k % 4 === 0 ? `return x[m * ${k / 4}u + v];` : `let i = m * ${k}u + 4u * v;${last}\n  return vec4<f32>(x[i], x[i + 1u], x[i + 2u], x[i + 3u]);`;
+/**
+ * WGSL functions of all forms: `load_x(m, v)` is K 4v … 4v+3 of row m, zeros beyond K; `CELLS` is the number of cells
+ * along K. On GPUs K is a literal, so that loops have known ends; else it is a parameter, and layers share a shader.
+ */
+export function packedDeclarations({ format, k, bias }: PackedLinear, literal: boolean): string {
+  const vectors = literal ? `${Math.ceil(k / 4)}u` : 'P.vectors';
+  const rest = k % 4;
+  const load =
+    rest === 0
+      ? `return x[m * ${vectors} + v];`
+      : `let i = m * ${literal ? `${k}u` : 'P.k'} + 4u * v;
+  if (v + 1u == ${vectors}) { return vec4<f32>(${[0, 1, 2, 3].map((i) => (i < rest ? `x[i + ${i}u]` : '0.0')).join(', ')}); }
+  return vec4<f32>(x[i], x[i + 1u], x[i + 2u], x[i + 3u]);`;
   // Beyond K the next row begins, which may hold infinities: zero weights do not make them zero.
-  const guard = k % 32 === 0 ? '' : `if (v >= ${vectors}u) { return vec4<f32>(); }\n  `;
-  return `const CELLS = ${cellsAlong(format, k)}u;
-fn load_x(m: u32, v: u32) -> vec4<f32> {
+  const guard = k % 32 === 0 ? '' : `if (v >= ${vectors}) { return vec4<f32>(); }\n  `;
+  return `${literal ? `const CELLS = ${cellsAlong(format, k)}u;\n` : ''}fn load_x(m: u32, v: u32) -> vec4<f32> {
   ${guard}${load}
 }
 fn finish(m: u32, n: u32, sum: f32) { y[m * P.columns + P.first + n] = sum * scales[P.first + n]${bias ? ' + bias[P.first + n]' : ''}; }
@@ -68,20 +74,29 @@ fn decode_high(word: u32) -> vec4<f32> { return vec4<f32>((vec4<u32>(word) >> ve
 }`;
 }
 
+/** The vectors of four K that a word of a cell holds, in order. */
+const decoders = ({ bits }: PackedFormat): readonly string[] => (bits === 8 ? ['decode'] : ['decode_low', 'decode_high']);
+
 /** The vectors of four K in a cell, in order, as expressions over the cell `w`. */
-const vectorsOf = ({ bits }: PackedFormat, w: string): readonly string[] => ['x', 'y', 'z', 'w'].flatMap((c) => (bits === 8 ? [`decode(${w}.${c})`] : [`decode_low(${w}.${c})`, `decode_high(${w}.${c})`]));
+const vectorsOf = (format: PackedFormat, w: string): readonly string[] => ['x', 'y', 'z', 'w'].flatMap((c) => decoders(format).map((decode) => `${decode}(${w}.${c})`));
 
 const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
+/** Parameters that are the same in every run. */
+export const sizesOf = ({ format, k, n, first, columns }: PackedLinear): Record<string, number> => ({ n, first, columns, k, vectors: Math.ceil(k / 4), cells: cellsAlong(format, k) });
+
 const launch = (init: PackedLinear, takes: (m: number) => boolean, groups: (m: number) => number): Dispatch['launch'] => (sizes): Launch => {
   const m = init.rows(sizes);
-  return m === 0 || init.n === 0 || !takes(m) ? { groups: 0, parameters: {} } : { groups: groups(m), parameters: { m, n: init.n, first: init.first, columns: init.columns } };
+  return m === 0 || init.n === 0 || !takes(m) ? { groups: 0, parameters: {} } : { groups: groups(m), parameters: { ...sizesOf(init), m } };
 };
 
-/** A thread makes `rows` × 4 results without workgroup memory: for software adapters, where barriers are slow. */
+/**
+ * A thread makes `rows` × 4 results without workgroup memory, for software adapters: barriers are slow there, and so is
+ * compiling, hence loops where a GPU's kernel is unrolled.
+ */
 function tile(init: PackedLinear, rows: 1 | 4, takes: (m: number) => boolean): Dispatch {
   const columns = 4;
-  const vectors = vectorsOf(init.format, 'w0').length;
+  const perWord = decoders(init.format).length;
   const lines = [
     `let tiles = (P.n + ${columns - 1}u) / ${columns}u;`,
     'let t = group * 64u + lane;',
@@ -90,24 +105,24 @@ function tile(init: PackedLinear, rows: 1 | 4, takes: (m: number) => boolean): D
     `let m = (t / tiles) * ${rows}u;`,
     ...range(rows).map((i) => `let m${i} = min(m + ${i}u, P.m - 1u);`),
     ...range(rows).map((i) => `var c${i} = vec4<f32>();`),
-    `let base = (n / ${ROWS_PER_BLOCK}u) * CELLS * ${ROWS_PER_BLOCK}u + n % ${ROWS_PER_BLOCK}u;`,
-    'for (var cell = 0u; cell < CELLS; cell++) {',
-    ...range(columns).map((j) => `  let w${j} = w[base + cell * ${ROWS_PER_BLOCK}u + ${j}u];`),
-    ...range(vectors).flatMap((v) => [
-      '  {',
-      ...range(columns).map((j) => `    let q${j} = ${vectorsOf(init.format, `w${j}`)[v]};`),
-      ...range(rows).map((i) => `    let x${i} = load_x(m${i}, cell * ${vectors}u + ${v}u);`),
-      ...range(rows).map((i) => `    c${i} += vec4<f32>(${range(columns).map((j) => `dot(x${i}, q${j})`).join(', ')});`),
-      '  }',
+    `let base = (n / ${ROWS_PER_BLOCK}u) * P.cells * ${ROWS_PER_BLOCK}u + n % ${ROWS_PER_BLOCK}u;`,
+    'for (var j = 0u; j < P.cells * 4u; j++) {',
+    `  let at = base + (j / 4u) * ${ROWS_PER_BLOCK}u;`,
+    ...range(columns).map((c) => `  let w${c} = w[at + ${c}u][j % 4u];`),
+    ...decoders(init.format).flatMap((decode, v) => [
+      `  let q${v} = mat4x4<f32>(${range(columns).map((c) => `${decode}(w${c})`).join(', ')});`,
+      ...range(rows).map((i) => `  c${i} += load_x(m${i}, j * ${perWord}u + ${v}u) * q${v};`),
     ]),
     '}',
-    ...range(rows).flatMap((i) => range(columns).map((j) => `if (m + ${i}u < P.m && n + ${j}u < P.n) { finish(m + ${i}u, n + ${j}u, c${i}.${'xyzw'[j]}); }`)),
+    'for (var c = 0u; c < min(4u, P.n - n); c++) {',
+    ...range(rows).map((i) => `  ${i === 0 ? '' : `if (m + ${i}u < P.m) { `}finish(m + ${i}u, n + c, c${i}[c]);${i === 0 ? '' : ' }'}`),
+    '}',
   ];
   return shader({
     label: `${rows}×4 tile`,
     bindings: init.bindings,
-    parameters: packedParameters,
-    declarations: packedDeclarations(init),
+    parameters: { ...packedParameters, k: 'u32', vectors: 'u32', cells: 'u32' },
+    declarations: packedDeclarations(init, false),
     body: lines.join('\n'),
     launch: launch(init, takes, (m) => groupsFor(Math.ceil(m / rows) * Math.ceil(init.n / columns), 64)),
   });
@@ -160,7 +175,7 @@ function gemv(init: PackedLinear, columns: number, target: WebGPUTarget, takes: 
     threads,
     bindings: init.bindings,
     parameters: packedParameters,
-    declarations: `${packedDeclarations(init)}\nvar<workgroup> partial: array<f32, ${sums * threads}>;`,
+    declarations: `${packedDeclarations(init, true)}\nvar<workgroup> partial: array<f32, ${sums * threads}>;`,
     body: lines.join('\n'),
     launch: launch(init, takes, () => groupsFor(init.n, ROWS_PER_BLOCK * blocks)),
   });

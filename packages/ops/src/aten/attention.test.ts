@@ -28,6 +28,21 @@ describe('as torch', () => {
   test('grouped heads', () => expect(four(attend({ query: quarter(pattern([1, 4, 1, 3])) }, { enable_gqa: true }))).toEqual(plain));
 });
 
+describe('in terms of other ops', () => {
+  const attn_mask = tensorOf('bool', [2, 3], [1, 0, 1, 0, 0, 0]);
+  test.each([
+    ['plain', {}, {}],
+    ['causal', {}, { is_causal: true }],
+    ['a bool mask with an empty row', { attn_mask }, {}],
+    ['a float mask, causal, with a scale', { attn_mask: tensorOf('f32', [1, 3], [1, 2, 3]) }, { scale: 0.25, is_causal: true }],
+    ['grouped heads', { query: quarter(pattern([1, 4, 1, 3])) }, { enable_gqa: true }],
+    ['one head for all', { query: quarter(pattern([2, 1, 3])), key: quarter(pattern([3, 3])), value: pattern([3, 2]) }, {}],
+  ])('%s', (_, operands, attrs) => {
+    const all = { query, key, value, ...operands };
+    expect(four(runOp(ScaledDotProductAttention, all, attrs, 'decompose')[0])).toEqual(four(runOp(ScaledDotProductAttention, all, attrs)[0]));
+  });
+});
+
 test('masks broadcast over rows, columns and heads', () => {
   const whole = Array.from({ length: 12 }, (_, i) => Math.floor(i / 6) - 0.5);
   expect(attend({ attn_mask: tensorOf('f32', [2, 1, 3], [-0.5, -0.5, -0.5, 0.5, 0.5, 0.5]) })).toEqual(attend({ attn_mask: tensorOf('f32', [2, 2, 3], whole) }));

@@ -1,6 +1,7 @@
-import { attr, type Dim, dimFloorDiv, dimMul, isFloat, optionalTensor, type ShapeEnv, tensor, type TensorType, tensorType } from '@qfuse/ir';
+import { attr, type Dim, dimFloorDiv, dimMul, isFloat, optionalTensor, QfuseError, type ShapeEnv, tensor, type TensorType, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { broadcastShapes, type Fail, shapeText } from '../shapes.js';
+import { attentionNodes } from './support/attention-nodes.js';
 import { attend } from './support/attention.js';
 
 interface Shapes {
@@ -70,5 +71,10 @@ export const ScaledDotProductAttention = defineOp({
   reference: ({ operands: { query, key, value, attn_mask }, attrs, results }) => {
     const scale = attrs.scale ?? 1 / Math.sqrt(query.shape.at(-1)!);
     return [attend({ query, key, value, mask: attn_mask, causal: attrs.is_causal, scale, result: results[0]! })];
+  },
+  decompose: ({ operands: { query, key, value, attn_mask: mask }, attrs, builder, env }) => {
+    const width = env.simplify(query.type.shape.at(-1)!);
+    if (attrs.scale === undefined && typeof width !== 'number') throw new QfuseError('ops/symbolic-scale', `the default scale of attention is 1 / sqrt(E), but E is the symbolic dim ${shapeText([width])}`, { help: 'give scale' });
+    return [attentionNodes(builder, { query, key, value, mask }, attrs.is_causal, attrs.scale ?? 1 / Math.sqrt(width as number), attrs.enable_gqa)];
   },
 });

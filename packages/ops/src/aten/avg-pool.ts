@@ -86,6 +86,6 @@ export const AdaptiveAvgPool2d = adaptive('aten.adaptive_avg_pool2d', 2);
 /** {@link AdaptiveAvgPool1d} over three axes: self `[N, C, D, H, W]` or `[C, D, H, W]`. */
 export const AdaptiveAvgPool3d = adaptive('aten.adaptive_avg_pool3d', 3);
 /** What {@link AdaptiveAvgPool2d} becomes in Core ATen. */
-export const UnderscoreAdaptiveAvgPool2d = adaptive('aten._adaptive_avg_pool2d', 2);
+export const CoreAdaptiveAvgPool2d = adaptive('aten._adaptive_avg_pool2d', 2);
 /** What {@link AdaptiveAvgPool3d} becomes in Core ATen. */
-export const UnderscoreAdaptiveAvgPool3d = adaptive('aten._adaptive_avg_pool3d', 3);
+export const CoreAdaptiveAvgPool3d = adaptive('aten._adaptive_avg_pool3d', 3);

@@ -1,4 +1,4 @@
-import { dimText, Graph, hostTensor, QfuseError, tensorOf, tensorType } from '@qfuse/ir';
+import { type AttrRecord, dimText, Graph, hostTensor, QfuseError, tensorOf, tensorType } from '@qfuse/ir';
 import { describe, expect, test } from 'vitest';
 import { inferOp, pattern, rounded, runOp } from '../../test/run-op.js';
 import { Conv1d, Conv1dPadding, Conv2d, Conv2dPadding, Conv3d, ConvTranspose1d, ConvTranspose2dInput, ConvTranspose3dInput, Convolution } from './convolution.js';
@@ -23,6 +23,13 @@ describe('convolutions as torch computes them', () => {
   test('padding "same" puts an odd position after', () => {
     expect(rounded(runOp(Conv1dPadding, { input: pattern([1, 1, 5]), weight: pattern([1, 1, 4], 5) }, { padding: 'same' })[0])).toEqual([2, 6, 4, -1, -4]);
     expect(rounded(runOp(Conv1dPadding, { input: pattern([1, 1, 5]), weight: pattern([1, 1, 2], 5) }, { padding: 'same', dilation: [2] })[0])).toEqual([1, 4, 1, -2, -2]);
+  });
+
+  test('padding by name in terms of other ops', () => {
+    for (const [padding, kernel] of [['same', [2, 3]], ['same', [3, 3]], ['valid', [2, 2]]] as const) {
+      const operands = { input: pattern([1, 2, 4, 5]), weight: pattern([3, 2, ...kernel], 5) };
+      expect(runOp(Conv2dPadding, operands, { padding }, 'decompose')).toEqual(runOp(Conv2dPadding, operands, { padding }));
+    }
   });
 
   test('transposed: stride, padding, output padding', () => {
@@ -99,11 +106,11 @@ describe('refusals', () => {
 
   test('of transposed ones', () => {
     const input = f32(1, 2, 1, 1, 1);
-    const refused = (weight: readonly number[], attrs: object) => expect(() => inferOp(ConvTranspose3dInput, { input, weight: f32(...weight) }, attrs as never));
-    refused([3, 1, 1, 1, 1], {}).toThrow('input has [2] channels, expected [3]');
-    refused([2, 1, 1, 1, 1], { groups: 4 }).toThrow('expected a multiple of groups 4');
-    refused([2, 1, 1, 1, 1], { output_padding: [1, 1, 1] }).toThrow('expected less than stride or dilation');
-    refused([2, 1, 1, 1, 1], { padding: [1, 1, 1] }).toThrow('the result would have size [-1]');
+    const refused = (weight: readonly number[], attrs: AttrRecord, why: string) => expect(() => inferOp(ConvTranspose3dInput, { input, weight: f32(...weight) }, attrs)).toThrow(why);
+    refused([3, 1, 1, 1, 1], {}, 'input has [2] channels, expected [3]');
+    refused([2, 1, 1, 1, 1], { groups: 4 }, 'expected a multiple of groups 4');
+    refused([2, 1, 1, 1, 1], { output_padding: [1, 1, 1] }, 'expected less than stride or dilation');
+    refused([2, 1, 1, 1, 1], { padding: [1, 1, 1] }, 'the result would have size [-1]');
     expect(() => inferOp(Convolution, { input: f32(1, 1), weight: f32(1, 1) }, { stride: [1], padding: [0], dilation: [1], transposed: false, output_padding: [0], groups: 1 })).toThrow(QfuseError);
   });
 });

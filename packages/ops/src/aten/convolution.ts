@@ -1,5 +1,6 @@
 import { attr, optionalTensor, tensor } from '@qfuse/ir';
 import { defineOp } from '../define.js';
+import { ConstantPadNd } from './pad.js';
 import { convWindows, inferConv, inferConvTransposed } from './support/conv-shapes.js';
 import { convolve, convolveTransposed } from './support/convolve.js';
 
@@ -22,6 +23,13 @@ export const Convolution = defineOp({
     return [run({ ...o, bias: o.bias, windows, groups: attrs.groups, result: results[0]! })];
   },
 });
+
+/** A decomposition sees only operands that the shape rule took. */
+const refuse =
+  (name: string) =>
+  (why: string): never => {
+    throw new Error(`${name}: ${why}`);
+  };
 
 const conv = <const N extends string>(name: N, rank: number) =>
   defineOp({
@@ -60,6 +68,15 @@ const convPadding = <const N extends string>(name: N, rank: number) =>
     reference: ({ operands: o, attrs, results, fail }) => {
       const windows = convWindows(o.weight.shape.slice(2), attrs, fail);
       return [convolve({ ...o, bias: o.bias, windows, groups: attrs.groups, result: results[0]! })];
+    },
+    decompose: ({ operands: o, attrs, builder }) => {
+      const windows = convWindows(o.weight.type.shape.slice(2), attrs, refuse(name));
+      const even = windows.every((w) => w.before === w.after);
+      // Convolution pads both ends alike; what differs is put there before it.
+      const pad = windows.toReversed().flatMap((w) => [w.before, w.after]);
+      const input = even ? o.input : builder.create(ConstantPadNd, { self: o.input }, { pad }).result;
+      const padding = windows.map((w) => (even ? w.before : 0));
+      return builder.create(Convolution, { ...o, input }, { ...attrs, padding, transposed: false, output_padding: [0] }).results;
     },
   });
 

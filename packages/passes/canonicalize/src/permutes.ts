@@ -1,40 +1,38 @@
-import { any, defineRule, no, op, type Rule, type Value, type Builder, type Node, yes } from '@qfuse/plugin';
+import { any, type Builder, defineRule, no, type Node, op, type OpDefinition, type Rule, type Value, yes } from '@qfuse/plugin';
 import { aten } from '@qfuse/ops';
+import { ruleNameOf } from './rule-name.js';
 
 const self = any().as('self');
 
 const permute = (value: Value, dims: readonly number[], b: Builder): Value => b.create(aten.Permute, { self: value }, { dims }).result;
 
-const wrap = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
-
 /** Where each axis of the result comes from. */
-export const permutationOf = (node: Node<typeof aten.Permute>): readonly number[] => node.attrs.dims.map((d) => wrap(d, node.attrs.dims.length));
+export const permutationOf = ({ attrs: { dims } }: Node<typeof aten.Permute>): readonly number[] => dims.map((d) => (d < 0 ? d + dims.length : d));
 
-/** transpose(x, a, b) ⇒ permute(x, axes with a and b swapped) */
-const transpose = defineRule({
-  name: 'canonicalize/transpose-to-permute',
-  summary: 'transpose is a permute of two axes',
-  root: op(aten.TransposeInt, { self }),
-  numerics: 'exact',
-  rewrite: ({ self: value }, b, { root }) => {
-    const rank = value.type.shape.length;
-    if (rank === 0) return value;
-    const dims = Array.from({ length: rank }, (_, i) => i);
-    const [p, q] = [wrap(root.attrs.dim0, rank), wrap(root.attrs.dim1, rank)];
-    dims[p] = q;
-    dims[q] = p;
-    return permute(value, dims, b);
-  },
-});
+/** Ops that put the axes of a tensor in another order; each decomposes into the permute that it is. */
+const spellings: readonly OpDefinition[] = [
+  aten.PermuteCopy,
+  aten.TransposeInt,
+  aten.TransposeCopyInt,
+  aten.Swapaxes,
+  aten.T,
+  aten.TCopy,
+  aten.MT,
+  aten.Adjoint,
+  aten.NumpyT,
+  aten.MovedimInt,
+  aten.MovedimIntlist,
+];
 
-/** t(x) ⇒ permute(x, [1, 0]), or x when it has fewer than two axes */
-const t = defineRule({
-  name: 'canonicalize/t-to-permute',
-  summary: 't is a permute of two axes',
-  root: op(aten.T, { self }),
-  numerics: 'exact',
-  rewrite: ({ self: value }, b) => (value.type.shape.length < 2 ? value : permute(value, [1, 0], b)),
-});
+/** transpose(x, a, b), t(x), movedim(x, a, b), … ⇒ permute(x, dims) */
+const toPermute = (def: OpDefinition): Rule =>
+  defineRule({
+    name: `canonicalize/${ruleNameOf(def)}-to-permute`,
+    summary: `${def.name} is a permute`,
+    root: op(def, { self }),
+    numerics: 'exact',
+    rewrite: ({ self: value }, b, { root, env }) => def.decompose!({ operands: { self: value }, attrs: root.attrs, env, builder: b, results: [root.result.type] }),
+  });
 
 /** permute(permute(x, p), q) ⇒ permute(x, p[q]) */
 const chain = defineRule({
@@ -59,4 +57,4 @@ const identity = defineRule({
 });
 
 /** Permutes: all spellings become `aten.permute`, chains become one, identities go. */
-export const permuteRules: readonly Rule[] = [transpose, t, chain, identity];
+export const permuteRules: readonly Rule[] = [...spellings.map(toPermute), chain, identity];

@@ -9,9 +9,12 @@ module.exports = async function op(tree, { name, description }) {
   const index = `${folder}/index.ts`;
   if (!tree.exists(index)) throw new Error(`${index} does not exist, so there is no dialect "${dialect}"`);
   if (tree.exists(`${folder}/${fileName}.ts`)) throw new Error(`${folder}/${fileName}.ts already exists`);
-  const text = tree.read(index, 'utf8');
-  if (new RegExp(`\\b${className}\\b`).test(text)) throw new Error(`${index} already exports ${className}`);
+  const taken = new RegExp(`name: '${name.replaceAll('.', '\\.')}'|export const ${className}\\b`);
+  const owner = tree
+    .children(folder)
+    .find((file) => tree.isFile(`${folder}/${file}`) && taken.test(tree.read(`${folder}/${file}`, 'utf8')));
+  if (owner !== undefined) throw new Error(`${folder}/${owner} already defines ${name} or exports ${className}`);
   generateFiles(tree, join(__dirname, 'files'), folder, { name, description, className, fileName, tmpl: '' });
-  tree.write(index, `${text.trimEnd()}\nexport { ${className} } from './${fileName}.js';\n`);
+  tree.write(index, `${tree.read(index, 'utf8').trimEnd()}\nexport * from './${fileName}.js';\n`);
   tree.write(`.changeset/op-${dialect}-${fileName}.md`, `---\n'@qfuse/ops': minor\n---\n\nNew op \`${name}\`.\n`);
 };

@@ -1,0 +1,143 @@
+import { attr, type Builder, countOf, type Dim, dimProduct, hostTensor, type HostTensor, isInteger, ShapeEnv, storer, tensorList, type TensorType, tensorType, type Value } from '@qfuse/ir';
+import { defineOp } from '../define.js';
+import { resultType } from '../promotion.js';
+import { type Fail, forEachOffset, stridesOf } from '../shapes.js';
+import { MulTensor } from './arithmetic.js';
+import { Expand } from './expand.js';
+import { Bmm } from './matmul.js';
+import { Diagonal } from './slice.js';
+import { SumDimIntList } from './sums.js';
+import { checked } from './support/checked.js';
+import { type EinsumPlan, planEinsum } from './support/einsum.js';
+import { castTensor } from './support/elementwise.js';
+import { entriesOf } from './support/joining.js';
+import { Permute } from './support/reordering.js';
+import { View } from './support/reshaping.js';
+
+/** Labels that the result does not have. */
+const summedLabels = ({ operands, output }: EinsumPlan): readonly string[] => [...new Set(operands.flat())].filter((label) => !output.includes(label));
+
+/** The result's dtype: operands that are only multiplied are promoted; a sum over one operand is one of `aten.sum`, which gives i64 for integers. */
+function resultDType(tensors: readonly TensorType[], plan: EinsumPlan, fail: Fail): TensorType['dtype'] {
+  const dtype = resultType(tensors);
+  const summed = summedLabels(plan);
+  if (summed.length === 0) return dtype;
+  const whole = isInteger(dtype) || dtype === 'bool';
+  if (tensors.length === 1) return whole ? 'i64' : dtype;
+  const lonely = summed.filter((label) => plan.operands.filter((labels) => labels.includes(label)).length === 1);
+  if (tensors.some((t) => t.dtype !== dtype)) fail(`operands have dtypes ${tensors.map((t) => t.dtype).join(', ')}, expected one dtype where axes are summed`);
+  if (dtype === 'bool' || (whole && dtype !== 'i64' && lonely.length > 0)) fail(`operands are ${dtype}, for which the sum over "${(lonely[0] ?? summed[0])!}" of several operands is not defined`);
+  return dtype;
+}
+
+/** How an operand is read by labels: the sum of the strides of the axes with that label, 0 where it broadcasts. */
+function stridesBy(shape: readonly number[], labels: readonly string[], wanted: readonly string[]): number[] {
+  const own = stridesOf(shape);
+  return wanted.map((label) => labels.reduce((sum, l, axis) => (l === label && shape[axis] !== 1 ? sum + own[axis]! : sum), 0));
+}
+
+/** Adds up the products of elements with equal labels. */
+function evaluate(tensors: readonly HostTensor[], plan: EinsumPlan, out: HostTensor): void {
+  const summed = summedLabels(plan);
+  const sizes = (labels: readonly string[]): number[] => labels.map((label) => plan.sizes.get(label) as number);
+  const inner = sizes(summed);
+  const innerStrides = tensors.map((t, i) => stridesBy(t.shape, plan.operands[i]!, summed));
+  const taps: number[][] = [];
+  forEachOffset(inner, innerStrides, (_, offsets) => taps.push([...offsets]));
+  const store = storer(out.dtype);
+  const exact = isInteger(out.dtype);
+  // Numbers and bigints never meet: with `exact` all are bigints.
+  const data = tensors.map((t) => (exact ? BigInt64Array.from(t.data as Int32Array, BigInt) : t.data) as unknown as Float64Array);
+  const [zero, one] = (exact ? [0n, 1n] : [0, 1]) as [number, number];
+  const outer = tensors.map((t, i) => stridesBy(t.shape, plan.operands[i]!, plan.output));
+  forEachOffset(out.shape, outer, (position, offsets) => {
+    let sum = zero;
+    for (const tap of taps) {
+      let product = one;
+      for (let i = 0; i < data.length; i++) product *= data[i]![offsets[i]! + tap[i]!]!;
+      sum += product;
+    }
+    store(out.data, position, sum);
+  });
+}
+
+/** A value whose axes have distinct labels. */
+interface Labelled {
+  readonly value: Value;
+  readonly labels: readonly string[];
+}
+
+/** `x` with its axes in the order of `labels`, missing ones added with the size of the plan. */
+function arranged(builder: Builder, x: Labelled, labels: readonly string[], sizes: EinsumPlan['sizes']): Value {
+  const own = labels.filter((l) => x.labels.includes(l));
+  const permuted = builder.create(Permute, { self: x.value }, { dims: own.map((l) => x.labels.indexOf(l)) }).result;
+  const apart = builder.create(View, { self: permuted }, { size: labels.map((l) => (x.labels.includes(l) ? x.value.type.shape[x.labels.indexOf(l)]! : 1)) }).result;
+  return builder.create(Expand, { self: apart }, { size: labels.map((l) => sizes.get(l)!) }).result;
+}
+
+/** `x` without repeated labels, of which the diagonal is taken, and summed over labels that `kept` does not have. */
+function reduced(builder: Builder, x: Labelled, kept: (label: string) => boolean): Labelled {
+  const twice = x.labels.find((l, i) => x.labels.indexOf(l) < i);
+  if (twice !== undefined) {
+    const [dim1, dim2] = [x.labels.indexOf(twice), x.labels.lastIndexOf(twice)];
+    const rest = x.labels.filter((_, i) => i !== dim1 && i !== dim2);
+    return reduced(builder, { value: builder.create(Diagonal, { self: x.value }, { dim1, dim2 }).result, labels: [...rest, twice] }, kept);
+  }
+  const dim = [...x.labels.keys()].filter((i) => !kept(x.labels[i]!));
+  if (dim.length === 0) return x;
+  return { value: builder.create(SumDimIntList, { self: x.value }, { dim }).result, labels: x.labels.filter(kept) };
+}
+
+/** The product of two operands, summed over the labels of both that `kept` does not have. */
+function contracted(builder: Builder, a: Labelled, b: Labelled, sizes: EinsumPlan['sizes'], kept: (label: string) => boolean): Labelled {
+  const shared = a.labels.filter((l) => b.labels.includes(l));
+  const [batch, inner] = [shared.filter(kept), shared.filter((l) => !kept(l))];
+  const [left, right] = [a.labels.filter((l) => !shared.includes(l)), b.labels.filter((l) => !shared.includes(l))];
+  const dimsOf = (labels: readonly string[]): readonly Dim[] => labels.map((l) => sizes.get(l)!);
+  const matrices = (x: Labelled, ...groups: (readonly string[])[]): Value =>
+    builder.create(View, { self: arranged(builder, x, groups.flat(), sizes) }, { size: groups.map((g) => dimProduct(dimsOf(g))) }).result;
+  if (inner.length === 0) {
+    const labels = [...batch, ...left, ...right];
+    const [self, other] = [a, b].map((x) => arranged(builder, x, labels, sizes));
+    return { value: builder.create(MulTensor, { self: self!, other: other! }).result, labels };
+  }
+  const product = builder.create(Bmm, { self: matrices(a, batch, left, inner), mat2: matrices(b, batch, inner, right) }).result;
+  const labels = [...batch, ...left, ...right];
+  return { value: builder.create(View, { self: product }, { size: dimsOf(labels) }).result, labels };
+}
+
+/**
+ * Sums of products of elements with equal labels, e.g. `bij,bjk->bik`; "..." stands for axes that broadcast. A label
+ * that repeats within a term takes the diagonal; without a right side the labels that occur once remain.
+ */
+export const Einsum = defineOp({
+  name: 'aten.einsum',
+  summary: 'sums of products of elements with equal labels',
+  operands: { tensors: tensorList() },
+  attrs: { equation: attr.string(), path: attr.optional(attr.ints()) },
+  infer: ({ operands, attrs, env, fail }) => {
+    const tensors = entriesOf<TensorType>(operands.tensors, fail);
+    const plan = planEinsum(attrs.equation, tensors.map((t) => t.shape), env, fail);
+    return [tensorType(resultDType(tensors, plan, fail), plan.output.map((label) => plan.sizes.get(label)!))];
+  },
+  reference: ({ operands, attrs, results, fail }) => {
+    const tensors = operands.tensors.map((t) => castTensor(t!, results[0]!.dtype));
+    const out = hostTensor(results[0]!.dtype, results[0]!.shape);
+    if (countOf(out.shape) > 0) evaluate(tensors, planEinsum(attrs.equation, tensors.map((t) => t.shape), new ShapeEnv(), fail), out);
+    return [out];
+  },
+  decompose: ({ operands, attrs, env, builder }) => {
+    const values = operands.tensors.map((t) => t!);
+    const plan = planEinsum(attrs.equation, values.map((v) => v.type.shape), env, checked);
+    const terms = values.map((value, i): Labelled => ({ value, labels: plan.operands[i]! }));
+    const isRead = (label: string, from: number): boolean => plan.output.includes(label) || terms.slice(from).some((t) => t.labels.includes(label));
+    let result = reduced(builder, terms[0]!, (label) => isRead(label, 1));
+    terms.slice(1).forEach((term, i) => {
+      const kept = (label: string): boolean => isRead(label, i + 2);
+      const other = reduced(builder, term, (label) => kept(label) || result.labels.includes(label));
+      const own = reduced(builder, result, (label) => kept(label) || other.labels.includes(label));
+      result = contracted(builder, own, other, plan.sizes, kept);
+    });
+    return [arranged(builder, result, plan.output, plan.sizes)];
+  },
+});
