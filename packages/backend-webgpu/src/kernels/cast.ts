@@ -1,12 +1,5 @@
-import type { WebGPUKernel } from '../kernel.js';
+import { exact, type WebGPUKernel } from '../kernel.js';
 import { elementwise } from './elementwise.js';
-import { hasOp, op } from './ops.js';
 
-/** Casts between dtypes that lie differently in memory: floats are truncated, integers wrap around, bool is "not zero". */
-const casts: readonly string[] = ['to.dtype', 'to.dtype_layout', 'to.device', '_to_copy', 'type_as', 'to.other', 'clone'];
-
-/** Kernels of this family for the ops that exist. */
-export const castKernels: readonly WebGPUKernel[] = casts
-  .map((name) => `aten.${name}`)
-  .filter(hasOp)
-  .map((name) => elementwise(name, { operands: [op(name).operandNames[0]!], expression: ([x]) => x }));
+/** Casts between dtypes that lie differently in memory: floats are cut towards 0, integers wrap, bools are "not zero". */
+export const castKernels: readonly WebGPUKernel[] = [elementwise('aten._to_copy', { operands: ['self'], error: exact, expression: ([x]) => x })];

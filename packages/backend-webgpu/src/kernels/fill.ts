@@ -75,6 +75,6 @@ const make = (name: string, emit: (node: Node) => Dispatch, supports: (node: Nod
 /** Kernels of this family for the ops that exist. */
 export const fillKernels: readonly WebGPUKernel[] = [
   ...Object.entries(constantFills).flatMap(([name, value]) => make(name, (node) => fill(node, value))),
-  ...['arange', 'arange.start', 'arange.start_step'].flatMap((name) => make(name, range, wholeRange)),
+  ...['arange', 'arange.start', 'arange.start_step', 'arange.sym'].flatMap((name) => make(name, range, wholeRange)),
   ...make('scalar_tensor.sym', size),
 ];

@@ -1,6 +1,7 @@
 import type { WebGPUKernel } from '../kernel.js';
 import { aliasKernels } from './alias.js';
 import { argReduceKernels } from './arg-reduce.js';
+import { attentionKernels } from './attention.js';
 import { binaryKernels } from './binary.js';
 import { castKernels } from './cast.js';
 import { catKernels } from './cat.js';
@@ -11,6 +12,7 @@ import { gatherKernels } from './gather.js';
 import { layerNormKernels } from './layer-norm.js';
 import { linearQcsKernels } from './linear-qcsnw.js';
 import { matmulKernels } from './matmul.js';
+import { quantizeKernels } from './quantize.js';
 import { reduceKernels } from './reduce.js';
 import { selectKernels } from './select.js';
 import { softmaxKernels } from './softmax.js';
@@ -33,5 +35,7 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...layerNormKernels,
   ...cumulativeKernels,
   ...matmulKernels,
+  ...attentionKernels,
+  ...quantizeKernels,
   ...linearQcsKernels,
 ]);

@@ -9,7 +9,7 @@ import { axisRuns, rowLength } from './reduce.js';
 
 /**
  * `softmax(x)[k] = exp(x[k] - max x) / Σ exp(x - max x)` along an axis, and its logarithm. As in torch a row of
- * nothing but -∞ gives NaN.
+ * nothing but -∞ gives NaN; `_safe_softmax`, which attention uses, gives 0 there.
  */
 const bound: ErrorBound = { absolute: 1e-6, relative: 2 ** -17 };
 
@@ -18,7 +18,9 @@ function supports(node: Node): Verdict {
   return dtype === 'f32' ? yes : no(`the result is ${dtype}, expected f32`);
 }
 
-function emit(node: Node, log: boolean, target: WebGPUTarget): Dispatch {
+type Form = 'softmax' | 'logarithm' | 'safe';
+
+function emit(node: Node, form: Form, target: WebGPUTarget): Dispatch {
   const input = node.operands[0]!;
   const output = node.results[0]!;
   const rank = input.type.shape.length;
@@ -39,11 +41,11 @@ let largest = join_largest(m);
 var s = 0.0;
 for (var k = first; k < P.count; k += LANES) { s += exponential(${x} - largest); }
 let total = join_sum(s);
-${log ? 'let scale = logarithm(total);' : 'let scale = 1.0 / total;'}
+${form === 'logarithm' ? 'let scale = logarithm(total);' : 'let scale = 1.0 / total;'}
 for (var k = first; k < P.count; k += LANES) {
   let i = place(row, k);
   let v = ${convert('load_x(i)', knownLayout(input.type.dtype).scalar, 'f32')} - largest;
-  y[i] = ${log ? 'v - scale' : 'exponential(v) * scale'};
+  y[i] = ${results[form]};
 }`,
     rows: (sizes) => {
       const count = runs.values(sizes.shape(input))['count']!;
@@ -53,9 +55,16 @@ for (var k = first; k < P.count; k += LANES) {
   });
 }
 
-const named: Readonly<Record<string, boolean>> = { _softmax: false, 'softmax.int': false, _log_softmax: true, 'log_softmax.int': true };
+/** What is written for `v = x - largest`. */
+const results: Readonly<Record<Form, string>> = {
+  softmax: 'exponential(v) * scale',
+  logarithm: 'v - scale',
+  safe: 'select(exponential(v) * scale, 0.0, largest == -infinity)',
+};
+
+const named: Readonly<Record<string, Form>> = { _softmax: 'softmax', 'softmax.int': 'softmax', _safe_softmax: 'safe', _log_softmax: 'logarithm', 'log_softmax.int': 'logarithm' };
 
 /** Kernels of this family for the ops that exist. */
 export const softmaxKernels: readonly WebGPUKernel[] = Object.entries(named)
   .filter(([name]) => hasOp(`aten.${name}`))
-  .map(([name, log]) => defineKernel({ name: `softmax/aten.${name}`, op: op(`aten.${name}`), error: bound, supports, emit: (node, target) => [emit(node, log, target)] }));
+  .map(([name, form]) => defineKernel({ name: `softmax/aten.${name}`, op: op(`aten.${name}`), error: bound, supports, emit: (node, target) => [emit(node, form, target)] }));

@@ -1,5 +1,5 @@
 import type { Value } from '@qfuse/plugin';
-import type { Dispatch, ParameterType, Sizes } from '../kernel.js';
+import type { Binding, Dispatch, ParameterType, Sizes } from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import { bindValue, loadFunction, storeWords, wordsFor } from './elements.js';
 import { mathFor } from './math.js';
@@ -10,6 +10,8 @@ export interface MapInit {
   readonly label: string;
   /** Read through `load_<name>(index)`. */
   readonly inputs: readonly (readonly [name: string, value: Value])[];
+  /** Further buffers, for which the declarations say how they are read. */
+  readonly bindings?: readonly Binding[];
   readonly output: Value;
   readonly parameters?: Readonly<Record<string, ParameterType>>;
   readonly values?: (sizes: Sizes) => Readonly<Record<string, number>>;
@@ -32,7 +34,7 @@ export function mapDispatch(init: MapInit): Dispatch {
   return shader({
     label: init.label,
     threads: THREADS,
-    bindings: [...init.inputs.map(([name, value]) => bindValue(name, value)), bindValue('y', output, 'read_write')],
+    bindings: [...init.inputs.map(([name, value]) => bindValue(name, value)), ...(init.bindings ?? []), bindValue('y', output, 'read_write')],
     parameters: { n: 'u32', ...init.parameters },
     declarations: [mathFor(functions.join('\n')), ...functions].filter((text) => text !== '').join('\n'),
     body: `let t = group * ${THREADS}u + lane;\n${storeWords(dtype, (i) => `element(${i})`)}`,

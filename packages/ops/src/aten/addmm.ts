@@ -22,7 +22,7 @@ function sumType(self: TensorType, left: TensorType, right: TensorType, ranks: r
   return [tensorType(self.dtype, shape)];
 }
 
-/** `beta · self + alpha · left · right`, rounded once. A term whose factor is 0 is left out, NaN or not, as in BLAS. */
+/** `beta · self + alpha · left · right`, rounded once. With `beta` 0 the elements of `self` are not read, NaN or not. */
 function sum(self: HostTensor, left: HostTensor, right: HostTensor, { beta, alpha }: Factors, result: { readonly shape: readonly number[] }): readonly HostTensor[] {
   const out = hostTensor(self.dtype, result.shape);
   const store = storer(self.dtype);
@@ -35,7 +35,7 @@ function sum(self: HostTensor, left: HostTensor, right: HostTensor, { beta, alph
   forEachProduct(left, right, false, (position, product) => {
     const own = self.data[at[position]!]!;
     if (exact) store(out.data, position, wholeOfSelf * BigInt(own) + wholeOfProduct * BigInt(product));
-    else store(out.data, position, (ofSelf === 0 ? 0 : ofSelf * Number(own)) + (ofProduct === 0 ? 0 : ofProduct * Number(product)));
+    else store(out.data, position, (ofSelf === 0 ? 0 : ofSelf * Number(own)) + ofProduct * Number(product));
   });
   return [out];
 }

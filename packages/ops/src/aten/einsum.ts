@@ -1,6 +1,6 @@
-import { attr, type Builder, countOf, type Dim, dimProduct, hostTensor, type HostTensor, isInteger, ShapeEnv, storer, tensorList, type TensorType, tensorType, type Value } from '@qfuse/ir';
+import { attr, type Builder, countOf, type Dim, dimProduct, type DType, hostTensor, type HostTensor, isFloat, isInteger, ShapeEnv, storer, tensorList, type TensorType, tensorType, type Value } from '@qfuse/ir';
 import { defineOp } from '../define.js';
-import { resultType } from '../promotion.js';
+import { promoteTypes } from '../promotion.js';
 import { type Fail, forEachOffset, stridesOf } from '../shapes.js';
 import { MulTensor } from './arithmetic.js';
 import { Expand } from './expand.js';
@@ -17,18 +17,37 @@ import { View } from './support/reshaping.js';
 /** Labels that the result does not have. */
 const summedLabels = ({ operands, output }: EinsumPlan): readonly string[] => [...new Set(operands.flat())].filter((label) => !output.includes(label));
 
-/** The result's dtype: operands that are only multiplied are promoted; a sum over one operand is one of `aten.sum`, which gives i64 for integers. */
-function resultDType(tensors: readonly TensorType[], plan: EinsumPlan, fail: Fail): TensorType['dtype'] {
-  const dtype = resultType(tensors);
-  const summed = summedLabels(plan);
-  if (summed.length === 0) return dtype;
-  const whole = isInteger(dtype) || dtype === 'bool';
-  if (tensors.length === 1) return whole ? 'i64' : dtype;
-  const lonely = summed.filter((label) => plan.operands.filter((labels) => labels.includes(label)).length === 1);
-  if (tensors.some((t) => t.dtype !== dtype)) fail(`operands have dtypes ${tensors.map((t) => t.dtype).join(', ')}, expected one dtype where axes are summed`);
-  if (dtype === 'bool' || (whole && dtype !== 'i64' && lonely.length > 0)) fail(`operands are ${dtype}, for which the sum over "${(lonely[0] ?? summed[0])!}" of several operands is not defined`);
+/** What a sum over axes of `dtype` gives. */
+const sumDType = (dtype: DType): DType => (isFloat(dtype) ? dtype : 'i64');
+
+/**
+ * The result's dtype. Operands are joined from the left: an axis that only one of two has is summed first, as by
+ * `aten.sum`; without a common axis to sum the products promote, with one the dtypes must be equal.
+ */
+function resultDType(tensors: readonly TensorType[], plan: EinsumPlan, fail: Fail): DType {
+  const dtypes = tensors.map((t) => t.dtype);
+  const isSummed = (label: string): boolean => !plan.output.includes(label);
+  if (tensors.length === 1) return plan.operands[0]!.some(isSummed) ? sumDType(dtypes[0]!) : dtypes[0]!;
+  const terms = longLabels(tensors, plan);
+  let dtype = dtypes[0]!;
+  let labels = new Set(terms[0]);
+  for (let i = 1; i < terms.length; i++) {
+    const own = new Set(terms[i]);
+    const ready = [...new Set([...labels, ...own])].filter((l) => isSummed(l) && !terms.slice(i + 1).some((t) => t.includes(l)));
+    let other = dtypes[i]!;
+    if (ready.some((l) => !own.has(l))) dtype = sumDType(dtype);
+    if (ready.some((l) => !labels.has(l))) other = sumDType(other);
+    const common = ready.find((l) => own.has(l) && labels.has(l));
+    if (common !== undefined && (dtype !== other || dtype === 'bool')) fail(`operands that are summed over the common axis "${common}" are ${dtype} and ${other}, expected one dtype other than bool`);
+    dtype = promoteTypes(dtype, other);
+    labels = new Set([...labels, ...own].filter((l) => !ready.includes(l)));
+  }
   return dtype;
 }
+
+/** Labels of each operand without the axes of size 1, which take no part in sums. */
+const longLabels = (tensors: readonly TensorType[], plan: EinsumPlan): readonly (readonly string[])[] =>
+  plan.operands.map((labels, i) => labels.filter((_, axis) => tensors[i]!.shape[axis] !== 1));
 
 /** How an operand is read by labels: the sum of the strides of the axes with that label, 0 where it broadcasts. */
 function stridesBy(shape: readonly number[], labels: readonly string[], wanted: readonly string[]): number[] {
@@ -66,6 +85,10 @@ interface Labelled {
   readonly value: Value;
   readonly labels: readonly string[];
 }
+
+/** `value` without its axes of size 1, if there are any. */
+const withoutOnes = (builder: Builder, value: Value, count: number): Value =>
+  count === 0 ? value : builder.create(View, { self: value }, { size: value.type.shape.filter((d) => d !== 1) }).result;
 
 /** `x` with its axes in the order of `labels`, missing ones added with the size of the plan. */
 function arranged(builder: Builder, x: Labelled, labels: readonly string[], sizes: EinsumPlan['sizes']): Value {
@@ -129,7 +152,9 @@ export const Einsum = defineOp({
   decompose: ({ operands, attrs, env, builder }) => {
     const values = operands.tensors.map((t) => t!);
     const plan = planEinsum(attrs.equation, values.map((v) => v.type.shape), env, checked);
-    const terms = values.map((value, i): Labelled => ({ value, labels: plan.operands[i]! }));
+    const types = values.map((v) => v.type);
+    const long = values.length === 1 ? plan.operands : longLabels(types, plan);
+    const terms = values.map((value, i): Labelled => ({ value: withoutOnes(builder, value, plan.operands[i]!.length - long[i]!.length), labels: long[i]! }));
     const isRead = (label: string, from: number): boolean => plan.output.includes(label) || terms.slice(from).some((t) => t.labels.includes(label));
     let result = reduced(builder, terms[0]!, (label) => isRead(label, 1));
     terms.slice(1).forEach((term, i) => {

@@ -1,0 +1,107 @@
+import { type GranularityAttrs, quant } from '@qfuse/ops';
+import { type Constant, type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
+import { type Binding, defineKernel, type Dispatch, type ErrorBound, exact, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { floatConstant } from '../packing.js';
+import { knownLayout, layoutOf } from '../storage.js';
+import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
+import { indexing, rowMajor } from '../wgsl/indexing.js';
+import { type MapInit, mapDispatch } from '../wgsl/map.js';
+import { axisOf } from './ops.js';
+
+/**
+ * `quant.quantize` and `quant.dequantize` in all granularities: `q = clamp(round(x · (1 / scale)) + zero, qmin, qmax)`,
+ * ties to even, and `x = (q - zero) · scale`. The reciprocal is refined to the nearest f32, so that codes equal torch's.
+ */
+const dequantizeError: ErrorBound = { absolute: 0, relative: 2 ** -22 };
+
+type Attributes = GranularityAttrs & { readonly qmin: number; readonly qmax: number };
+
+/** WGSL for the index of the scale of element `i`, as `group_of(i)`. */
+function grouping(node: Node, value: Value): Pick<Required<MapInit>, 'parameters' | 'values' | 'declarations'> {
+  const g = node.attrs as unknown as Attributes;
+  const rank = value.type.shape.length;
+  const make = (body: string, parameters: readonly string[], values: (sizes: Sizes) => Record<string, number>) => ({
+    declarations: `fn group_of(i: u32) -> u32 {\n  ${body}\n}`,
+    parameters: Object.fromEntries(parameters.map((p) => [p, 'u32'] as const)),
+    values,
+  });
+  if (g.granularity === 'tensor') return make('return 0u;', [], () => ({}));
+  if (g.granularity === 'row') return make('return i / P.width;', ['width'], (sizes) => ({ width: sizes.shape(value).at(-1)! }));
+  if (g.granularity === 'axis') {
+    const axis = axisOf(g.axis!, rank);
+    return make('return (i / P.inner) % P.size;', ['inner', 'size'], (sizes) => {
+      const shape = sizes.shape(value);
+      return { inner: rowMajor(shape)[axis]!, size: shape[axis]! };
+    });
+  }
+  const blocks = (sizes: Sizes): number[] => {
+    const shape = sizes.shape(value);
+    if (g.granularity === 'group') return shape.map((_, a) => (a === axisOf(g.axis!, rank) ? g.group_size! : 1));
+    return g.block_size!.map((d) => sizes.dim(d));
+  };
+  const index = indexing(value.type.shape, [
+    {
+      strides: (sizes) => {
+        const size = blocks(sizes);
+        return rowMajor(sizes.shape(value).map((d, a) => Math.ceil(d / size[a]!)));
+      },
+    },
+  ]);
+  const names = value.type.shape.map((_, a) => `b${a}`);
+  const at = index.at[0]!.replace(/c(\d+) \* /g, (_m, a: string) => `(c${a} / P.b${a}) * `);
+  const made = make(`${index.coordinates}\n  return ${at};`, names, (sizes) => ({ ...index.values(sizes), ...Object.fromEntries(blocks(sizes).map((b, a) => [names[a]!, b])) }));
+  return { ...made, parameters: { ...index.parameters, ...made.parameters } };
+}
+
+function supports(node: Node): Verdict {
+  const values = [node.operand('input'), node.results[0]!];
+  const float = values.find((v) => layoutOf(v.type.dtype)?.scalar === 'f32');
+  if (float === undefined) return no(`the float side is ${values.map((v) => v.type.dtype).join(', ')}, expected f32`);
+  const scale = node.operand('scale');
+  if (scale.constant === undefined && scale.type.dtype !== 'f32') return no(`the scale is computed in ${scale.type.dtype}, expected f32`);
+  const zero = node.operandOrNone('zero_point');
+  return zero === undefined || zero.constant !== undefined || layoutOf(zero.type.dtype) !== undefined ? yes : no(`zero points of ${zero.type.dtype} are not supported`);
+}
+
+/** Scales and zero points: constants of any dtype are held as f32, computed ones as they are. */
+function parameter(name: string, value: Value): { readonly binding: Binding; readonly load: string } {
+  const constant: Constant | undefined = value.constant;
+  if (constant !== undefined)
+    return { binding: { name, type: 'array<f32>', access: 'read', from: floatConstant(constant) }, load: `fn ${name}_at(g: u32) -> f32 { return ${name}[g]; }` };
+  const { dtype } = value.type;
+  return { binding: bindValue(name, value), load: `${loadFunction(name, dtype)}\nfn ${name}_at(g: u32) -> f32 { return ${convert(`load_${name}(g)`, knownLayout(dtype).scalar, 'f32')}; }` };
+}
+
+function emit(node: Node, direction: 'quantize' | 'dequantize'): Dispatch {
+  const input = node.operand('input');
+  const output = node.results[0]!;
+  const g = node.attrs as unknown as Attributes;
+  const group = grouping(node, input);
+  const scale = parameter('scale', node.operand('scale'));
+  const zeroValue = node.operandOrNone('zero_point');
+  const zero = zeroValue === undefined ? undefined : parameter('zero', zeroValue);
+  const x = convert('load_x(i)', knownLayout(input.type.dtype).scalar, 'f32');
+  const { scalar } = knownLayout(output.type.dtype);
+  // The lower bound is a NaN's code: max() of a NaN and a number is the number.
+  const quantize = `let s = scale_at(g);
+var r = 1.0 / s;
+let better = fma(r, fma(-s, r, 1.0), r);
+r = select(r, better, better - better == 0.0);
+let q = clamp(round(load_x(i) * r)${zero === undefined ? '' : ' + zero_at(g)'}, ${g.qmin}.0, ${g.qmax}.0);
+return ${convert('i32(q)', 'i32', scalar)};`;
+  const dequantize = `return (${x}${zero === undefined ? '' : ' - zero_at(g)'}) * scale_at(g);`;
+  return mapDispatch({
+    label: direction,
+    inputs: [['x', input]],
+    bindings: [scale.binding, ...(zero === undefined ? [] : [zero.binding])],
+    output,
+    ...group,
+    declarations: [scale.load, zero?.load, group.declarations].filter((t) => t !== undefined).join('\n'),
+    element: `let g = group_of(i);\n${direction === 'quantize' ? quantize : dequantize}`,
+  });
+}
+
+export const quantizeKernels: readonly WebGPUKernel[] = [
+  defineKernel({ name: 'quantize/quant.quantize', op: quant.Quantize, packs: ['scale', 'zero_point'], error: exact, supports, emit: (node) => [emit(node, 'quantize')] }),
+  defineKernel({ name: 'quantize/quant.dequantize', op: quant.Dequantize, packs: ['scale', 'zero_point'], error: dequantizeError, supports, emit: (node) => [emit(node, 'dequantize')] }),
+];

@@ -1,2 +1,0 @@
-import { main } from './packages/cli/src/main.js';
-await main(process.argv.slice(2));
