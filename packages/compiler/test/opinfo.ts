@@ -61,7 +61,7 @@ const missing = (name: string): never => {
 const roundoff: Readonly<Record<string, number>> = { f64: 2 ** -53, f32: 2 ** -24, f16: 2 ** -11, bf16: 2 ** -8 };
 
 /** Roundings of the largest number involved that a result of torch may be off: it rounds after each step, the interpreter once. */
-const ROUNDINGS = 64;
+const ROUNDINGS = 16;
 
 const largest = (tensors: readonly HostTensor[]): number => {
   let size = 0;

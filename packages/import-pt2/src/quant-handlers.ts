@@ -1,5 +1,6 @@
-import { type AttrValue, type Dim, dimFloorDiv, type DType, type HostTensor, integerRange, tensorFrom, type Value } from '@qfuse/plugin';
-import { attributeOf, scalarOf } from './attributes.js';
+import { promoteTypes } from '@qfuse/ops';
+import { type AttrValue, type Dim, dimFloorDiv, type DType, type HostTensor, integerRange, tensorFrom, tensorOf, type Value } from '@qfuse/plugin';
+import { attributeOf, describeArgument, scalarOf } from './attributes.js';
 import { dtypeOf } from './dtypes.js';
 import { programError, quote, unsupported } from './errors.js';
 import { defineFresh, type Handler } from './handler.js';
@@ -15,7 +16,15 @@ interface Grid {
   readonly granularity: Granularity;
   readonly qmin: number;
   readonly qmax: number;
+  /** Arithmetic that differs from the ops' defaults, which are those of the per-tensor forms. */
+  readonly arithmetic?: Readonly<Record<string, AttrValue>>;
 }
+
+/** Attribute `compute`, left out when it is the default. */
+const computedIn = (dtype: DType): Readonly<Record<string, AttrValue>> => (dtype === 'f32' ? {} : { compute: dtype });
+
+/** The dtype of a torch expression of tensors with axes. */
+const promoted = (values: readonly (Value | undefined)[]): DType => values.flatMap((v) => (v === undefined ? [] : [v.type.dtype])).reduce(promoteTypes);
 
 const int = { kind: 'int', optional: false, default: undefined } as const;
 const dims = { kind: 'dims', optional: false, default: undefined } as const;
@@ -76,11 +85,11 @@ function decomposedGrid(call: Call, lowering: Lowering, granularity: (rank: numb
   };
 }
 
-function emit(op: 'quant.quantize' | 'quant.dequantize', call: Call, lowering: Lowering, { input, scale, zeroPoint, granularity, qmin, qmax }: Grid): void {
+function emit(op: 'quant.quantize' | 'quant.dequantize', call: Call, lowering: Lowering, { input, scale, zeroPoint, granularity, qmin, qmax, arithmetic }: Grid): void {
   const [name] = lowering.resultNames(call.node);
   if (name === undefined) return;
   const type = lowering.symbols.type(name);
-  const node = lowering.create(op, { input, scale, zero_point: zeroPoint }, { ...granularity, qmin, qmax, dtype: type.dtype }, call.who, [type]);
+  const node = lowering.create(op, { input, scale, zero_point: zeroPoint }, { ...granularity, ...arithmetic, qmin, qmax, dtype: type.dtype }, call.who, [type]);
   defineFresh(call, lowering, node.result);
 }
 
@@ -99,10 +108,23 @@ const byGranularity: Readonly<Record<string, (call: Call, lowering: Lowering) =>
 
 const decomposed = (op: 'quant.quantize' | 'quant.dequantize', form: string): Handler => {
   return (call, lowering) => {
-    const grid = decomposedGrid(call, lowering, byGranularity[form]!(call, lowering));
+    const given = decomposedGrid(call, lowering, byGranularity[form]!(call, lowering));
+    const grid = withArithmetic(op, form, given, lowering, call.who);
     emit(op, call, lowering, op === 'quant.quantize' ? grid : checkStored(call, grid, dtypeArgument(call, 'dtype')));
   };
 };
+
+/**
+ * The per-tensor forms take scale and zero point as Python numbers and compute in f32. In the others they are tensors
+ * that take part in type promotion (per channel the input is f32); per token and per group add the zero point before rounding.
+ */
+function withArithmetic(op: string, form: string, grid: Grid, lowering: Lowering, who: string): Grid {
+  const { input, scale, zeroPoint } = grid;
+  const { dtype } = scale.type;
+  if (form === 'tensor') return { ...grid, scale: dtype === 'f16' || dtype === 'bf16' ? lowering.cast(scale, 'f32', who) : scale };
+  if (op === 'quant.dequantize' || form === 'channel') return { ...grid, arithmetic: computedIn(dtype === 'f64' ? 'f64' : 'f32') };
+  return { ...grid, arithmetic: { ...computedIn(promoted([input, scale, zeroPoint])), round_last: true } };
+}
 
 /**
  * torchao's `block_size` (one size an axis) as a granularity. The shape of the scales tells apart what the blocks
@@ -124,7 +146,7 @@ function blockGranularity(block: readonly Dim[], shape: readonly Dim[], scale: V
   return { granularity: 'block', block_size: block };
 }
 
-function affineGrid(call: Call, lowering: Lowering, stored: DType): Grid {
+function affineGrid(call: Call, lowering: Lowering, stored: DType, quantizes: boolean): Grid {
   const input = lowering.tensorArgument(call, 'input').value;
   const block = attributeOf(dims, argument(call, 'block_size'), lowering.symbols, who(call, 'block_size')) as readonly Dim[];
   const { shape } = input.type;
@@ -140,6 +162,8 @@ function affineGrid(call: Call, lowering: Lowering, stored: DType): Grid {
     granularity,
     qmin: bound(call, lowering, 'quant_min', stored),
     qmax: bound(call, lowering, 'quant_max', stored),
+    // Integers times a scale are exact in f32 before the result is rounded, whatever 16-bit float that is.
+    arithmetic: computedIn(quantizes ? promoted([input, scale]) : scale.type.dtype === 'f64' ? 'f64' : 'f32'),
   };
 }
 
@@ -151,40 +175,68 @@ function affineShape({ granularity, axis }: Granularity, block: readonly Dim[], 
   return shape.map((d, i) => dimFloorDiv(d, block[i]!));
 }
 
-const chooseDecomposed =
-  (granularity: string, mapping: string): Handler =>
+/** `choose_qparams` and `choose_qparams_symmetric`: the range in the input's dtype, all else in f32. */
+const chooseForTensor =
+  (mapping: 'asymmetric' | 'symmetric'): Handler =>
   (call, lowering) => {
-    const { value: input } = lowering.tensorArgument(call, 'input');
     const dtype = dtypeArgument(call, 'dtype');
-    const eps = call.args.get('eps');
-    emitChoose(call, lowering, input, {
-      granularity,
+    const eps = scalarOf(argument(call, 'eps'), lowering.symbols, who(call, 'eps'));
+    if (eps === undefined) throw programError(`${who(call, 'eps')} is no number, expected a lower bound of the scale`);
+    emitChoose(call, lowering, lowering.tensorArgument(call, 'input').value, {
+      granularity: 'tensor',
       mapping,
-      qmin: call.args.has('quant_min') ? bound(call, lowering, 'quant_min', dtype) : Number(integerRange(dtype)[0]),
-      qmax: call.args.has('quant_max') ? bound(call, lowering, 'quant_max', dtype) : Number(integerRange(dtype)[1]),
-      eps: eps?.kind === 'float' ? eps.value : Number.NaN,
+      qmin: bound(call, lowering, 'quant_min', dtype),
+      qmax: bound(call, lowering, 'quant_max', dtype),
+      eps: Math.fround(Number(eps.value)),
+      compute: 'f32',
+      zero_point: mapping === 'symmetric' ? (dtype === 'u8' ? 128 : 0) : undefined,
     });
   };
+
+/** Smallest range per token, which torch bounds before it divides by 127. */
+const TOKEN_EPS = 1e-5;
+
+/** `choose_qparams_per_token`: `max(|x|, 1e-5) / 127`, no zero points; f16 in f32. */
+const chooseForToken: Handler = (call, lowering) => {
+  const dtype = dtypeArgument(call, 'dtype');
+  if (dtype !== 'i8') throw unsupported('argument', `${who(call, 'dtype')} is ${dtype}, expected i8`);
+  const { value } = lowering.tensorArgument(call, 'input');
+  const input = value.type.dtype === 'f16' ? lowering.cast(value, 'f32', call.who) : value;
+  const rounded = (x: number): number => Number(tensorOf(input.type.dtype, [], [x]).data[0]);
+  emitChoose(call, lowering, input, { granularity: 'row', mapping: 'symmetric', qmin: -127, qmax: 127, eps: rounded(rounded(TOKEN_EPS) / 127) });
+};
+
+/** `choose_qparams_per_token_asymmetric`: the zero point that XNNPACK takes, for i8 whatever `dtype` says. */
+const chooseForTokenAsymmetric: Handler = (call, lowering) => {
+  const { value: input } = lowering.tensorArgument(call, 'input');
+  emitChoose(call, lowering, input, { granularity: 'row', mapping: 'asymmetric', qmin: -128, qmax: 127, eps: 2 ** -23, zero_point_rule: 'smaller_error' });
+};
+
+const mappings: Readonly<Record<string, string>> = { ASYMMETRIC: 'asymmetric', SYMMETRIC: 'symmetric', SYMMETRIC_NO_CLIPPING_ERR: 'symmetric_no_clipping_err' };
 
 const chooseAffine: Handler = (call, lowering) => {
   const { value: input } = lowering.tensorArgument(call, 'input');
   const block = attributeOf(dims, argument(call, 'block_size'), lowering.symbols, who(call, 'block_size')) as readonly Dim[];
-  const mapping = argument(call, 'mapping_type');
+  const given = argument(call, 'mapping_type');
+  const mapping = given.kind === 'string' ? mappings[given.value] : undefined;
+  if (mapping === undefined) throw unsupported('argument', `${who(call, 'mapping_type')} is ${describeArgument(given)}, expected one of ${Object.keys(mappings).join(', ')}`);
   const dtype = dtypeArgument(call, 'target_dtype');
   const eps = scalarOf(argument(call, 'eps'), lowering.symbols, who(call, 'eps'));
   emitChoose(call, lowering, input, {
     ...blockGranularity(block, input.type.shape, undefined, lowering, who(call, 'block_size')),
-    mapping: mapping.kind === 'string' ? mapping.value.toLowerCase() : '',
+    mapping,
     qmin: bound(call, lowering, 'quant_min', dtype),
     qmax: bound(call, lowering, 'quant_max', dtype),
-    eps: eps === undefined ? Number.NaN : Number(eps.value),
+    eps: eps === undefined ? undefined : Number(eps.value),
   });
 };
 
+/** Scale and zero point in the dtypes and shapes that the file records. */
 function emitChoose(call: Call, lowering: Lowering, input: Value, attrs: Readonly<Record<string, AttrValue>>): void {
-  const types = lowering.recordedTypes(call);
-  const node = lowering.create('quant.choose_qparams', { input }, attrs, call.who, types);
-  node.results.forEach((value, i) => defineFresh(call, lowering, value, i));
+  const types = lowering.resultNames(call.node).map((name) => (name === undefined ? undefined : lowering.symbols.type(name)));
+  const [scale, zero] = types;
+  const node = lowering.create('quant.choose_qparams', { input }, { ...attrs, scale_dtype: scale?.dtype, zero_point_dtype: zero?.dtype }, call.who);
+  for (const [i, type] of types.entries()) if (type !== undefined) defineFresh(call, lowering, lowering.reshape(node.results[i]!, type.shape, call.who), i);
 }
 
 const forms = ['tensor', 'channel', 'channel_group', 'token'] as const;
@@ -193,15 +245,15 @@ const forms = ['tensor', 'channel', 'channel_group', 'token'] as const;
 export const quantHandlers: Readonly<Record<string, Handler>> = {
   ...Object.fromEntries(forms.map((f) => [`quantized_decomposed.quantize_per_${f}`, decomposed('quant.quantize', f)])),
   ...Object.fromEntries(forms.map((f) => [`quantized_decomposed.dequantize_per_${f}`, decomposed('quant.dequantize', f)])),
-  'quantized_decomposed.choose_qparams': chooseDecomposed('tensor', 'asymmetric'),
-  'quantized_decomposed.choose_qparams_symmetric': chooseDecomposed('tensor', 'symmetric'),
-  'quantized_decomposed.choose_qparams_per_token': chooseDecomposed('row', 'symmetric'),
-  'quantized_decomposed.choose_qparams_per_token_asymmetric': chooseDecomposed('row', 'asymmetric'),
-  'quantized_decomposed._choose_qparams_per_token_asymmetric_impl': chooseDecomposed('row', 'asymmetric'),
-  'torchao.quantize_affine': (call, lowering) => emit('quant.quantize', call, lowering, affineGrid(call, lowering, dtypeArgument(call, 'output_dtype'))),
+  'quantized_decomposed.choose_qparams': chooseForTensor('asymmetric'),
+  'quantized_decomposed.choose_qparams_symmetric': chooseForTensor('symmetric'),
+  'quantized_decomposed.choose_qparams_per_token': chooseForToken,
+  'quantized_decomposed.choose_qparams_per_token_asymmetric': chooseForTokenAsymmetric,
+  'quantized_decomposed._choose_qparams_per_token_asymmetric_impl': chooseForTokenAsymmetric,
+  'torchao.quantize_affine': (call, lowering) => emit('quant.quantize', call, lowering, affineGrid(call, lowering, dtypeArgument(call, 'output_dtype'), true)),
   'torchao.dequantize_affine': (call, lowering) => {
     const stored = dtypeArgument(call, 'input_dtype');
-    emit('quant.dequantize', call, lowering, checkStored(call, affineGrid(call, lowering, stored), stored));
+    emit('quant.dequantize', call, lowering, checkStored(call, affineGrid(call, lowering, stored, false), stored));
   },
   'torchao.choose_qparams_affine': chooseAffine,
 };

@@ -17,7 +17,7 @@ const TRIES = 40;
 
 /**
  * A graph grown from a rule's own pattern: optional nodes there or not, commutative operands swapped, sometimes a
- * second reader of an inner node. Not every planted graph satisfies the rule's conditions: both sides of them are wanted.
+ * second reader of an inner node, sometimes results of the root that nobody reads. Not every planted graph satisfies the rule's conditions: both sides of them are wanted.
  * @returns undefined when no choice gave types that fit
  */
 export function plant(rule: Rule, seed: number, soil: Soil = {}): Graph | undefined {
@@ -48,7 +48,8 @@ class Planter {
 
   grow(root: OpPattern<any, any>): Graph {
     const results = this.#node(root);
-    const outputs = [...results];
+    // A result that nobody reads is what some rules ask for.
+    const outputs = results.filter((_, i) => i === 0 || this.#random.chance(0.5));
     if (this.#inner.length > 1 && this.#random.chance(0.2)) outputs.push(this.#random.pick(this.#inner));
     this.#edit.setOutputs(outputs);
     return this.#graph;

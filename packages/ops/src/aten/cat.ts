@@ -1,11 +1,10 @@
-import { attr, tensorList, tensorType, type TensorType, type Value } from '@qfuse/ir';
-import type { Builder, Dim } from '@qfuse/ir';
+import { attr, type Dim, tensorList, type TensorType, tensorType } from '@qfuse/ir';
 import { defineOp, type OpDefinition } from '../define.js';
 import { resultType } from '../promotion.js';
 import { type Fail, shapeText, wrapAxis } from '../shapes.js';
-import { entriesOf, isSkipped, join, joinedType } from './support/joining.js';
 import { checked } from './support/checked.js';
-import { View } from './support/reshaping.js';
+import { entriesOf, isSkipped, join, joinedType } from './support/joining.js';
+import { reshapeTo } from './support/reshaping.js';
 
 /** The axis of a concatenation, counted in the first operand that is not skipped. */
 function catAxis(dim: number, shapes: readonly (readonly Dim[])[], fail: Fail): number {
@@ -79,12 +78,9 @@ export const Stack = defineOp({
   decompose: ({ operands, attrs, builder }) => {
     const tensors = operands.tensors.map((t) => t!);
     const axis = stackAxis(attrs.dim, tensors[0]!.type.shape.length, checked);
-    return builder.create(Cat, { tensors: tensors.map((t) => reshaped(builder, t, t.type.shape.toSpliced(axis, 0, 1))) }, { dim: axis }).results;
+    return builder.create(Cat, { tensors: tensors.map((t) => reshapeTo(builder, t, t.type.shape.toSpliced(axis, 0, 1))) }, { dim: axis }).results;
   },
 });
-
-const reshaped = (builder: Builder, self: Value, size: readonly Dim[]): Value =>
-  size.length === self.type.shape.length ? self : builder.create(View, { self }, { size }).result;
 
 /** A concatenation along an axis that the op's name says, after axes were added to short operands. */
 const stacking = (name: string, summary: string, fill: (shape: readonly Dim[]) => readonly Dim[], axisOf: (rank: number) => number): OpDefinition =>
@@ -99,7 +95,7 @@ const stacking = (name: string, summary: string, fill: (shape: readonly Dim[]) =
       return [tensorType(dtype, shape)];
     },
     decompose: ({ operands, builder }) => {
-      const tensors = operands.tensors.map((t) => reshaped(builder, t!, fill(t!.type.shape)));
+      const tensors = operands.tensors.map((t) => reshapeTo(builder, t!, fill(t!.type.shape)));
       return builder.create(Cat, { tensors }, { dim: axisOf(tensors[0]!.type.shape.length) }).results;
     },
   });

@@ -1,18 +1,12 @@
-import { attr, type Builder, countOf, type Dim, dimProduct, type DType, hostTensor, type HostTensor, isFloat, isInteger, ShapeEnv, storer, tensorList, type TensorType, tensorType, type Value } from '@qfuse/ir';
+import { attr, countOf, type DType, hostTensor, type HostTensor, isFloat, isInteger, ShapeEnv, storer, tensorList, type TensorType, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { promoteTypes } from '../promotion.js';
 import { type Fail, forEachOffset, stridesOf } from '../shapes.js';
-import { MulTensor } from './arithmetic.js';
-import { Expand } from './expand.js';
-import { Bmm } from './matmul.js';
-import { Diagonal } from './slice.js';
-import { SumDimIntList } from './sums.js';
 import { checked } from './support/checked.js';
+import { arranged, contracted, type Labelled, reduced, withoutOnes } from './support/contraction.js';
 import { type EinsumPlan, planEinsum } from './support/einsum.js';
 import { castTensor } from './support/elementwise.js';
 import { entriesOf } from './support/joining.js';
-import { Permute } from './support/reordering.js';
-import { View } from './support/reshaping.js';
 
 /** Labels that the result does not have. */
 const summedLabels = ({ operands, output }: EinsumPlan): readonly string[] => [...new Set(operands.flat())].filter((label) => !output.includes(label));
@@ -80,55 +74,6 @@ function evaluate(tensors: readonly HostTensor[], plan: EinsumPlan, out: HostTen
   });
 }
 
-/** A value whose axes have distinct labels. */
-interface Labelled {
-  readonly value: Value;
-  readonly labels: readonly string[];
-}
-
-/** `value` without its axes of size 1, if there are any. */
-const withoutOnes = (builder: Builder, value: Value, count: number): Value =>
-  count === 0 ? value : builder.create(View, { self: value }, { size: value.type.shape.filter((d) => d !== 1) }).result;
-
-/** `x` with its axes in the order of `labels`, missing ones added with the size of the plan. */
-function arranged(builder: Builder, x: Labelled, labels: readonly string[], sizes: EinsumPlan['sizes']): Value {
-  const own = labels.filter((l) => x.labels.includes(l));
-  const permuted = builder.create(Permute, { self: x.value }, { dims: own.map((l) => x.labels.indexOf(l)) }).result;
-  const apart = builder.create(View, { self: permuted }, { size: labels.map((l) => (x.labels.includes(l) ? x.value.type.shape[x.labels.indexOf(l)]! : 1)) }).result;
-  return builder.create(Expand, { self: apart }, { size: labels.map((l) => sizes.get(l)!) }).result;
-}
-
-/** `x` without repeated labels, of which the diagonal is taken, and summed over labels that `kept` does not have. */
-function reduced(builder: Builder, x: Labelled, kept: (label: string) => boolean): Labelled {
-  const twice = x.labels.find((l, i) => x.labels.indexOf(l) < i);
-  if (twice !== undefined) {
-    const [dim1, dim2] = [x.labels.indexOf(twice), x.labels.lastIndexOf(twice)];
-    const rest = x.labels.filter((_, i) => i !== dim1 && i !== dim2);
-    return reduced(builder, { value: builder.create(Diagonal, { self: x.value }, { dim1, dim2 }).result, labels: [...rest, twice] }, kept);
-  }
-  const dim = [...x.labels.keys()].filter((i) => !kept(x.labels[i]!));
-  if (dim.length === 0) return x;
-  return { value: builder.create(SumDimIntList, { self: x.value }, { dim }).result, labels: x.labels.filter(kept) };
-}
-
-/** The product of two operands, summed over the labels of both that `kept` does not have. */
-function contracted(builder: Builder, a: Labelled, b: Labelled, sizes: EinsumPlan['sizes'], kept: (label: string) => boolean): Labelled {
-  const shared = a.labels.filter((l) => b.labels.includes(l));
-  const [batch, inner] = [shared.filter(kept), shared.filter((l) => !kept(l))];
-  const [left, right] = [a.labels.filter((l) => !shared.includes(l)), b.labels.filter((l) => !shared.includes(l))];
-  const dimsOf = (labels: readonly string[]): readonly Dim[] => labels.map((l) => sizes.get(l)!);
-  const matrices = (x: Labelled, ...groups: (readonly string[])[]): Value =>
-    builder.create(View, { self: arranged(builder, x, groups.flat(), sizes) }, { size: groups.map((g) => dimProduct(dimsOf(g))) }).result;
-  if (inner.length === 0) {
-    const labels = [...batch, ...left, ...right];
-    const [self, other] = [a, b].map((x) => arranged(builder, x, labels, sizes));
-    return { value: builder.create(MulTensor, { self: self!, other: other! }).result, labels };
-  }
-  const product = builder.create(Bmm, { self: matrices(a, batch, left, inner), mat2: matrices(b, batch, inner, right) }).result;
-  const labels = [...batch, ...left, ...right];
-  return { value: builder.create(View, { self: product }, { size: dimsOf(labels) }).result, labels };
-}
-
 /**
  * Sums of products of elements with equal labels, e.g. `bij,bjk->bik`; "..." stands for axes that broadcast. A label
  * that repeats within a term takes the diagonal; without a right side the labels that occur once remain.
@@ -154,7 +99,7 @@ export const Einsum = defineOp({
     const plan = planEinsum(attrs.equation, values.map((v) => v.type.shape), env, checked);
     const types = values.map((v) => v.type);
     const long = values.length === 1 ? plan.operands : longLabels(types, plan);
-    const terms = values.map((value, i): Labelled => ({ value: withoutOnes(builder, value, plan.operands[i]!.length - long[i]!.length), labels: long[i]! }));
+    const terms = values.map((value, i): Labelled => ({ value: values.length === 1 ? value : withoutOnes(builder, value), labels: long[i]! }));
     const isRead = (label: string, from: number): boolean => plan.output.includes(label) || terms.slice(from).some((t) => t.labels.includes(label));
     let result = reduced(builder, terms[0]!, (label) => isRead(label, 1));
     terms.slice(1).forEach((term, i) => {

@@ -1,8 +1,9 @@
-import { attr, type Dim, type Elements, hostTensor, type HostTensor, isInteger, numel, type ShapeEnv, storer, tensor, tensorOf, type TensorType, tensorType } from '@qfuse/ir';
+import { attr, type Dim, type Elements, hostTensor, type HostTensor, isInteger, numel, type ShapeEnv, storer, tensor, type TensorType, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { broadcastShapes, broadcastStrides, type Fail, forEachOffset, shapeText, stridesOf, wrapAxis } from '../shapes.js';
 import { Accumulator } from './support/accumulator.js';
 import { atLeastVector, position } from './support/along-axis.js';
+import { castTensor, checkScalar, scalarTensor } from './support/elementwise.js';
 
 /** Refuses an index that is not a vector or one number. */
 function checkVector(index: TensorType, fail: Fail): void {
@@ -85,9 +86,10 @@ export const IndexFillIntScalar = defineOp({
   infer: ({ operands: { self, index }, attrs, fail }) => {
     checkVector(index, fail);
     wrapAxis(attrs.dim, self.shape.length, fail);
+    checkScalar('value', attrs.value, self.dtype, fail);
     return [self];
   },
-  reference: ({ operands: { self, index }, attrs, fail }) => [fillAt(self, attrs.dim, index, tensorOf(self.dtype, [], [attrs.value.value]), fail)],
+  reference: ({ operands: { self, index }, attrs, fail }) => [fillAt(self, attrs.dim, index, scalarTensor(attrs.value, self.dtype), fail)],
 });
 
 /** `self` with the 0-d tensor `value` at the indices `index` of axis `dim`. */
@@ -101,7 +103,7 @@ export const IndexFillIntTensor = defineOp({
     wrapAxis(attrs.dim, self.shape.length, fail);
     return value.shape.length > 0 ? fail(`value has shape ${shapeText(value.shape)}, expected []`) : [self];
   },
-  reference: ({ operands: { self, index, value }, attrs, fail }) => [fillAt(self, attrs.dim, index, tensorOf(self.dtype, [], [value.data[0]!]), fail)],
+  reference: ({ operands: { self, index, value }, attrs, fail }) => [fillAt(self, attrs.dim, index, castTensor(value, self.dtype), fail)],
 });
 
 /** `self` with `out.ravel()[index[i]] = source.ravel()[i]`, or `+=` with `accumulate`; negative positions count from the end. */

@@ -68,3 +68,4 @@ export * from './matmul.js';
 export * from './addmm.js';
 export * from './einsum.js';
 export * from './vector-products.js';
+export * from './diagonal.js';

@@ -3,7 +3,7 @@ import { defineOp } from '../define.js';
 import { type Fail, shapeText } from '../shapes.js';
 import { Expand } from './expand.js';
 import { batchSize, checkFactors, forEachProduct, productShape } from './support/matmul.js';
-import { View } from './support/reshaping.js';
+import { reshapeTo } from './support/reshaping.js';
 
 type Result = { readonly dtype: HostTensor['dtype']; readonly shape: readonly number[] };
 
@@ -21,8 +21,6 @@ function productType(left: TensorType, right: TensorType, ranks: readonly [numbe
   if (left.shape.length !== ranks[0] || right.shape.length !== ranks[1]) fail(`operands have shapes ${shapeText(left.shape)} and ${shapeText(right.shape)}, expected ranks ${ranks[0]} and ${ranks[1]}`);
   return [tensorType(left.dtype, productShape(left.shape, right.shape, env, fail))];
 }
-
-const reshape = (builder: Builder, self: Value, size: readonly Dim[]): Value => builder.create(View, { self }, { size }).result;
 
 /** `[n, k]` times `[k, m]`: `out[i, j] = Σ_k self[i, k] · mat2[k, j]`. */
 export const Mm = defineOp({
@@ -54,8 +52,8 @@ export const Mv = defineOp({
   infer: ({ operands: { self, vec }, env, fail }) => productType(self, vec, [2, 1], env, fail),
   reference: ({ operands: { self, vec }, results }) => product(self, vec, results[0]!),
   decompose: ({ operands: { self, vec }, results, builder }) => {
-    const column = reshape(builder, vec, [vec.type.shape[0]!, 1]);
-    return [reshape(builder, builder.create(Mm, { self, mat2: column }).result, results[0]!.shape)];
+    const column = reshapeTo(builder, vec, [vec.type.shape[0]!, 1]);
+    return [reshapeTo(builder, builder.create(Mm, { self, mat2: column }).result, results[0]!.shape)];
   },
 });
 
@@ -70,7 +68,7 @@ const dotProduct = <N extends 'tensor' | 'other'>(name: string, second: N) =>
     decompose: ({ operands, builder }) => {
       const [row, column] = [operands['self']!, operands[second]!];
       const k = row.type.shape[0]!;
-      return [reshape(builder, builder.create(Mm, { self: reshape(builder, row, [1, k]), mat2: reshape(builder, column, [k, 1]) }).result, [])];
+      return [reshapeTo(builder, builder.create(Mm, { self: reshapeTo(builder, row, [1, k]), mat2: reshapeTo(builder, column, [k, 1]) }).result, [])];
     },
   });
 
@@ -83,7 +81,7 @@ export const Vdot = dotProduct('aten.vdot', 'other');
 /** Factors as batches of the result's batch dims joined into one axis: `[b, n, k]` and `[b, k, m]`. */
 function asBatch(builder: Builder, factor: Value, batch: readonly Dim[], matrix: readonly Dim[]): Value {
   const expanded = builder.create(Expand, { self: factor }, { size: [...batch, ...matrix] }).result;
-  return reshape(builder, expanded, [dimProduct(batch), ...matrix]);
+  return reshapeTo(builder, expanded, [dimProduct(batch), ...matrix]);
 }
 
 /**
@@ -100,17 +98,17 @@ export const Matmul = defineOp({
   },
   reference: ({ operands: { self, other }, results }) => product(self, other, results[0]!),
   decompose: ({ operands: { self, other }, results, builder }) => {
-    const left = self.type.shape.length === 1 ? reshape(builder, self, [1, ...self.type.shape]) : self;
-    const right = other.type.shape.length === 1 ? reshape(builder, other, [...other.type.shape, 1]) : other;
+    const left = self.type.shape.length === 1 ? reshapeTo(builder, self, [1, ...self.type.shape]) : self;
+    const right = other.type.shape.length === 1 ? reshapeTo(builder, other, [...other.type.shape, 1]) : other;
     const [n, k] = left.type.shape.slice(-2) as [Dim, Dim];
     const m = right.type.shape.at(-1)!;
     const { shape } = results[0]!;
     if (right.type.shape.length === 2) {
-      const rows = reshape(builder, left, [dimProduct([batchSize(left.type.shape), n]), k]);
-      return [reshape(builder, builder.create(Mm, { self: rows, mat2: right }).result, shape)];
+      const rows = reshapeTo(builder, left, [dimProduct([batchSize(left.type.shape), n]), k]);
+      return [reshapeTo(builder, builder.create(Mm, { self: rows, mat2: right }).result, shape)];
     }
     const batch = shape.slice(0, shape.length - (self.type.shape.length === 1 ? 0 : 1) - (other.type.shape.length === 1 ? 0 : 1));
     const out = builder.create(Bmm, { self: asBatch(builder, left, batch, [n, k]), mat2: asBatch(builder, right, batch, [k, m]) }).result;
-    return [reshape(builder, out, shape)];
+    return [reshapeTo(builder, out, shape)];
   },
 });

@@ -1,5 +1,6 @@
-import { attr, floatScalar, intScalar, type Scalar, tensor, tensorOf } from '@qfuse/ir';
+import { attr, floatScalar, intScalar, type Scalar, tensor } from '@qfuse/ir';
 import { defineOp } from '../define.js';
+import { checkScalar, scalarTensor } from './support/elementwise.js';
 import { padded, paddedType, type PadMode } from './support/padding.js';
 
 /** `self` with `pad[2i]` positions before and `pad[2i + 1]` after axis `-1 - i`, which hold `value`; negative numbers remove positions. */
@@ -8,8 +9,11 @@ export const ConstantPadNd = defineOp({
   summary: 'a tensor with a number around it',
   operands: { self: tensor() },
   attrs: { pad: attr.dims(), value: attr.optional<Scalar>(attr.scalar(), intScalar(0)) },
-  infer: ({ operands: { self }, attrs, env, fail }) => [paddedType(self, attrs.pad, 'constant', env, fail)],
-  reference: ({ operands: { self }, attrs: { pad, value }, results }) => [padded(self, pad, 'constant', results[0]!.shape, tensorOf(self.dtype, [], [value.value]).data[0]!)],
+  infer: ({ operands: { self }, attrs, env, fail }) => {
+    checkScalar('value', attrs.value, self.dtype, fail);
+    return [paddedType(self, attrs.pad, 'constant', env, fail)];
+  },
+  reference: ({ operands: { self }, attrs: { pad, value }, results }) => [padded(self, pad, 'constant', results[0]!.shape, scalarTensor(value, self.dtype).data[0]!)],
 });
 
 type Around = Exclude<PadMode, 'constant'>;

@@ -1,8 +1,9 @@
-import { attr, type HostTensor, type Scalar, type ShapeEnv, tensor, tensorOf, type TensorType, tensorType } from '@qfuse/ir';
+import { attr, type HostTensor, type Scalar, type ShapeEnv, tensor, type TensorType, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { type Fail, wrapAxis } from '../shapes.js';
 import { Accumulator, type Joining } from './support/accumulator.js';
 import { checkIndexType, checkWithin, forEachIndexed, isEmpty } from './support/along-axis.js';
+import { checkScalar, scalarTensor } from './support/elementwise.js';
 
 /** Checks a scatter of `src`, if any, to the places `index` along `dim`; the result has the type of `self`. */
 function scatterType(self: TensorType, dim: number, index: TensorType, src: TensorType | undefined, env: ShapeEnv, fail: Fail): readonly TensorType[] {
@@ -27,7 +28,7 @@ function scatter(self: HostTensor, dim: number, index: HostTensor, src: HostTens
 /** Joins one number with the elements of `self` that `index` says. */
 function scatterValue(self: HostTensor, dim: number, index: HostTensor, value: Scalar, joining: Joining, fail: Fail): HostTensor {
   const out = new Accumulator(self, joining);
-  const write = out.from(tensorOf(self.dtype, [], [value.value]));
+  const write = out.from(scalarTensor(value, self.dtype));
   forEachIndexed(self, dim, index, index.shape, fail, (_, at) => write(at, 0));
   return out.result();
 }
@@ -54,7 +55,10 @@ export const ScatterValue = defineOp({
   summary: 'self with a number at given positions of an axis',
   operands: places,
   attrs: { ...dim, value: attr.scalar() },
-  infer: ({ operands: { self, index }, attrs, env, fail }) => scatterType(self, attrs.dim, index, undefined, env, fail),
+  infer: ({ operands: { self, index }, attrs, env, fail }) => {
+    checkScalar('value', attrs.value, self.dtype, fail);
+    return scatterType(self, attrs.dim, index, undefined, env, fail);
+  },
   reference: ({ operands: { self, index }, attrs, fail }) => [scatterValue(self, attrs.dim, index, attrs.value, 'last', fail)],
 });
 
@@ -74,7 +78,10 @@ export const ScatterValueReduce = defineOp({
   summary: 'self with a number added or multiplied at given positions of an axis',
   operands: places,
   attrs: { ...dim, value: attr.scalar(), ...legacy },
-  infer: ({ operands: { self, index }, attrs, env, fail }) => scatterType(self, attrs.dim, index, undefined, env, fail),
+  infer: ({ operands: { self, index }, attrs, env, fail }) => {
+    checkScalar('value', attrs.value, self.dtype, fail);
+    return scatterType(self, attrs.dim, index, undefined, env, fail);
+  },
   reference: ({ operands: { self, index }, attrs, fail }) => [scatterValue(self, attrs.dim, index, attrs.value, legacyJoining(attrs.reduce), fail)],
 });
 

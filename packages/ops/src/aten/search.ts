@@ -1,20 +1,11 @@
-import { attr, type AttrSpecs, type Dim, dimText, hostTensor, type HostTensor, type Scalar, type ShapeEnv, storer, newElements, tensor, optionalTensor, tensorOf, type TensorType, tensorType } from '@qfuse/ir';
+import { attr, type Dim, hostTensor, type HostTensor, isFloat, optionalTensor, type Scalar, type ShapeEnv, storer, tensor, tensorOf, type TensorType, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { promoteTypes } from '../promotion.js';
 import { type Fail, shapeText } from '../shapes.js';
+import { castTensor } from './support/elementwise.js';
 
 /** Elements of two tensors in the dtype in which they are compared. */
-function comparable(a: HostTensor, b: HostTensor): readonly [ArrayLike<number | bigint>, ArrayLike<number | bigint>] {
-  if (a.dtype === b.dtype) return [a.data, b.data];
-  const dtype = promoteTypes(a.dtype, b.dtype);
-  const store = storer(dtype);
-  const cast = (t: HostTensor): ArrayLike<number | bigint> => {
-    const out = newElements(dtype, t.data.length);
-    t.data.forEach((v: number | bigint, i: number) => store(out, i, v));
-    return out;
-  };
-  return [cast(a), cast(b)];
-}
+const comparable = (a: HostTensor, b: HostTensor): readonly ArrayLike<number | bigint>[] => [a, b].map((t) => castTensor(t, promoteTypes(a.dtype, b.dtype)).data);
 
 /** Where a value belongs in a sorted line: before the first element that is not below it, or with `right` above it. A NaN belongs at the end. */
 function search(at: (i: number) => number | bigint, size: number, value: number | bigint, right: boolean): number {
@@ -40,7 +31,7 @@ interface Searching {
 function searchAll({ sequence, values, sorter, right, result, fail }: Searching): HostTensor {
   const out = hostTensor(result.dtype, result.shape);
   const store = storer(result.dtype);
-  const [line, wanted] = comparable(sequence, values);
+  const [line, wanted] = comparable(sequence, values) as [ArrayLike<number | bigint>, ArrayLike<number | bigint>];
   const size = sequence.shape.at(-1)!;
   const each = sequence.shape.length === 1 ? wanted.length : (values.shape.at(-1) ?? 1);
   sorter?.data.forEach((i: number | bigint) => {
@@ -60,7 +51,7 @@ const notBool = (t: TensorType, name: string, fail: Fail): void => void (t.dtype
 
 /** The number of a scalar attribute as a 0-d tensor that compares as torch does: in the dtype of `like` unless that loses the kind. */
 const scalarLike = (value: Scalar, like: HostTensor): HostTensor =>
-  tensorOf(value.kind === 'float' && !(like.data instanceof Float32Array || like.data instanceof Float64Array) ? 'f32' : like.dtype, [], [value.value]);
+  tensorOf(value.kind === 'float' && !isFloat(like.dtype) ? 'f32' : like.dtype, [], [value.value]);
 
 function checkBoundaries(boundaries: TensorType, fail: Fail): void {
   notBool(boundaries, 'boundaries', fail);
@@ -109,7 +100,7 @@ function checkSequence(sequence: TensorType, sorter: TensorType | undefined, sha
   if (!fits) fail(`sorted_sequence has shape ${shapeText(lines)}, expected a vector or the dims of ${shapeText(shape)} except the last`);
   if (attrs.right && attrs.side === 'left') fail('side is "left" while right is true');
   if (sorter !== undefined && (sorter.shape.length !== lines.length || sorter.shape.some((d, i) => env.equal(d, lines[i]!) === 'no')))
-    fail(`sorter has shape [${sorter.shape.map(dimText).join(', ')}], expected ${shapeText(lines)}`);
+    fail(`sorter has shape ${shapeText(sorter.shape)}, expected ${shapeText(lines)}`);
 }
 
 /** Where each value belongs in the sorted line of the same place of `sorted_sequence`, or in the only line; see {@link BucketizeTensor}. */
@@ -133,7 +124,7 @@ export const SearchsortedScalar = defineOp({
   name: 'aten.searchsorted.Scalar',
   summary: 'where a number belongs in a sorted vector',
   operands: { sorted_sequence: tensor(), sorter: optionalTensor('i64') },
-  attrs: { self: attr.scalar(), ...searchAttrs } satisfies AttrSpecs,
+  attrs: { self: attr.scalar(), ...searchAttrs },
   infer: ({ operands: { sorted_sequence, sorter }, attrs, env, fail }) => {
     checkSequence(sorted_sequence, sorter, [], attrs, env, fail);
     return [tensorType(indexType(attrs.out_int32), [])];

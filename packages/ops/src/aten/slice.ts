@@ -1,6 +1,6 @@
-import { attr, type Dim, dimAdd, dimMax, dimMin, dimSub, dimText, type HostTensor, type ShapeEnv, tensor, tensorType } from '@qfuse/ir';
+import { attr, dimAdd, dimText, tensor, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
-import { type Fail, stridesOf, wrapAxis } from '../shapes.js';
+import { stridesOf, wrapAxis } from '../shapes.js';
 import { checkIndex } from './support/bounds.js';
 import { checked } from './support/checked.js';
 import { pickStrided } from './support/pick.js';
@@ -85,52 +85,3 @@ export const UnbindInt = unbound('aten.unbind.int');
 
 /** {@link UnbindInt} into memory of its own. */
 export const UnbindCopyInt = unbound('aten.unbind_copy.int');
-
-interface DiagonalPlace {
-  readonly offset: number;
-  readonly dim1: number;
-  readonly dim2: number;
-}
-
-/** Length of the diagonal `offset` of a matrix: above the main one when positive. */
-const diagonalLength = (rows: Dim, columns: Dim, offset: number, env: ShapeEnv): Dim =>
-  env.simplify(dimMax(dimMin(offset < 0 ? dimAdd(rows, offset) : rows, offset > 0 ? dimSub(columns, offset) : columns), 0));
-
-function diagonalShape(shape: readonly Dim[], { offset, dim1, dim2 }: DiagonalPlace, env: ShapeEnv, fail: Fail): readonly Dim[] {
-  const [a, b] = [slicedAxis(dim1, shape.length, fail), slicedAxis(dim2, shape.length, fail)];
-  if (a === b) fail(`dim1 and dim2 are the same axis ${a}`);
-  return [...shape.filter((_, i) => i !== a && i !== b), diagonalLength(shape[a]!, shape[b]!, offset, env)];
-}
-
-function readDiagonal(self: HostTensor, { offset, dim1, dim2 }: DiagonalPlace, shape: readonly number[], fail: Fail): HostTensor {
-  const [a, b] = [wrapAxis(dim1, self.shape.length, fail), wrapAxis(dim2, self.shape.length, fail)];
-  const strides = stridesOf(self.shape);
-  const first = offset >= 0 ? offset * strides[b]! : -offset * strides[a]!;
-  return pickStrided(self, shape, [...strides.filter((_, i) => i !== a && i !== b), strides[a]! + strides[b]!], first);
-}
-
-const diagonals = (name: string) =>
-  defineOp({
-    name,
-    summary: 'a diagonal of two axes as the last axis',
-    operands: { self: tensor() },
-    attrs: { offset: attr.optional(attr.int(), 0), dim1: attr.optional(attr.int(), 0), dim2: attr.optional(attr.int(), 1) },
-    infer: ({ operands: { self }, attrs, env, fail }) => [tensorType(self.dtype, diagonalShape(self.shape, attrs, env, fail))],
-    reference: ({ operands: { self }, attrs, results, fail }) => [readDiagonal(self, attrs, results[0]!.shape, fail)],
-  });
-
-/** `out[…, i] = self[…, i, …, i + offset, …]` along axes `dim1` and `dim2` (`i - offset` in `dim1` when it is negative). */
-export const Diagonal = diagonals('aten.diagonal');
-
-/** {@link Diagonal} into memory of its own. */
-export const DiagonalCopy = diagonals('aten.diagonal_copy');
-
-/** {@link Diagonal} of `A` with the last two axes as defaults. */
-export const LinalgDiagonal = defineOp({
-  name: 'aten.linalg_diagonal',
-  summary: 'a diagonal of two axes as the last axis',
-  operands: { A: tensor() },
-  attrs: { offset: attr.optional(attr.int(), 0), dim1: attr.optional(attr.int(), -2), dim2: attr.optional(attr.int(), -1) },
-  infer: ({ operands: { A }, attrs, env, fail }) => [tensorType(A.dtype, diagonalShape(A.shape, attrs, env, fail))],
-  decompose: ({ operands: { A }, attrs, builder }) => builder.create(Diagonal, { self: A }, attrs).results,
-});

@@ -7,9 +7,7 @@ import { Bmm, Mm } from './matmul.js';
 import { checked } from './support/checked.js';
 import { checkFactors } from './support/matmul.js';
 import { Permute } from './support/reordering.js';
-import { View } from './support/reshaping.js';
-
-const reshape = (builder: Builder, self: Value, size: readonly Dim[]): Value => builder.create(View, { self }, { size }).result;
+import { reshapeTo } from './support/reshaping.js';
 
 const outerProduct = (name: string) =>
   defineOp({
@@ -21,7 +19,7 @@ const outerProduct = (name: string) =>
       if (n === undefined || m === undefined || self.shape.length > 1 || vec2.shape.length > 1) return fail(`operands have shapes ${shapeText(self.shape)} and ${shapeText(vec2.shape)}, expected vectors`);
       return [tensorType(resultType([self, vec2]), [n, m])];
     },
-    decompose: ({ operands: { self, vec2 }, builder }) => builder.create(MulTensor, { self: reshape(builder, self, [self.type.shape[0]!, 1]), other: vec2 }).results,
+    decompose: ({ operands: { self, vec2 }, builder }) => builder.create(MulTensor, { self: reshapeTo(builder, self, [self.type.shape[0]!, 1]), other: vec2 }).results,
   });
 
 /** `out[i, j] = self[i] · vec2[j]`; dtypes are promoted. */
@@ -52,10 +50,10 @@ function contract(builder: Builder, a: Value, b: Value, ofA: readonly number[], 
   const [left, right] = [axesOf(a.type.shape, ofA, checked), axesOf(b.type.shape, ofB, checked)];
   const matrix = (x: Value, rows: readonly number[], columns: readonly number[]): Value => {
     const sizeOf = (axes: readonly number[]): Dim => dimProduct(axes.map((i) => x.type.shape[i]!));
-    return reshape(builder, builder.create(Permute, { self: x }, { dims: [...rows, ...columns] }).result, [sizeOf(rows), sizeOf(columns)]);
+    return reshapeTo(builder, builder.create(Permute, { self: x }, { dims: [...rows, ...columns] }).result, [sizeOf(rows), sizeOf(columns)]);
   };
   const product = builder.create(Mm, { self: matrix(a, left.free, left.summed), mat2: matrix(b, right.summed, right.free) }).result;
-  return reshape(builder, product, size);
+  return reshapeTo(builder, product, size);
 }
 
 /** Products summed over the axes `dims_self` of `self` and `dims_other` of `other`; the other axes of both follow each other. */
@@ -116,10 +114,10 @@ export const Bilinear = defineOp({
   decompose: ({ operands: { input1, input2, weight, bias }, results, builder }) => {
     const [o, i, j] = weight.type.shape as [Dim, Dim, Dim];
     const rows = dimProduct(input1.type.shape.slice(0, -1));
-    const columns = reshape(builder, builder.create(Permute, { self: weight }, { dims: [1, 0, 2] }).result, [i, dimProduct([o, j])]);
-    const half = builder.create(Mm, { self: reshape(builder, input1, [rows, i]), mat2: columns }).result;
-    const whole = builder.create(Bmm, { self: reshape(builder, half, [rows, o, j]), mat2: reshape(builder, input2, [rows, j, 1]) }).result;
-    const shaped = reshape(builder, whole, results[0]!.shape);
+    const columns = reshapeTo(builder, builder.create(Permute, { self: weight }, { dims: [1, 0, 2] }).result, [i, dimProduct([o, j])]);
+    const half = builder.create(Mm, { self: reshapeTo(builder, input1, [rows, i]), mat2: columns }).result;
+    const whole = builder.create(Bmm, { self: reshapeTo(builder, half, [rows, o, j]), mat2: reshapeTo(builder, input2, [rows, j, 1]) }).result;
+    const shaped = reshapeTo(builder, whole, results[0]!.shape);
     return bias === undefined ? [shaped] : builder.create(AddTensor, { self: shaped, other: bias }).results;
   },
 });

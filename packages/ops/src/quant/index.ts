@@ -1,1 +1,2 @@
 export { Dequantize, Quantize } from './quantize.js';
+export { ChooseQparams } from './choose-qparams.js';

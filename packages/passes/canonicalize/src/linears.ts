@@ -65,7 +65,7 @@ const viewBelow = defineRule({
   numerics: 'exact',
   where: ({ x }, { root, env }) => {
     const { shape } = root.operand('weight').type;
-    if (shape.length !== 2) return no(`the weight has ${shape.length} axes, expected 2`);
+    if (shape.length !== 2) return no(`the weight has rank ${shape.length}, expected 2`);
     return sameDim(env, x.type.shape.at(-1), shape[1]) ? yes : no('the view changes the last axis');
   },
   rewrite: ({ x }, b, { root }) => {

@@ -22,7 +22,7 @@ export const matrixValue = (m: Matrix): Value => (m.permute?.result ?? m.dequant
 /** Whether the captured value is a matrix whose transpose is at hand. */
 export function isMatrix(m: Matrix): Verdict {
   const { shape } = matrixValue(m).type;
-  if (shape.length !== 2) return no(`the second operand has ${shape.length} axes, expected 2`);
+  if (shape.length !== 2) return no(`the second operand has rank ${shape.length}, expected 2`);
   if (m.permute !== undefined && permutationOf(m.permute).join() !== '1,0') return no(`the second operand is permuted by [${permutationOf(m.permute).join(', ')}], expected [1, 0]`);
   // Scales of rows would become scales of columns, which have no name.
   return m.dequantize?.attrs.granularity === 'row' ? no('the second operand has one scale a row, which cannot be transposed') : yes;

@@ -1,5 +1,4 @@
-import type { AttrSpecs, AttrsOf, Dim, ShapeEnv } from '@qfuse/ir';
-import { attr, dimFloorDiv, dimProduct, tensor, tensorType } from '@qfuse/ir';
+import { attr, type AttrSpecs, type AttrsOf, type Builder, type Dim, dimFloorDiv, dimProduct, type ShapeEnv, tensor, tensorType, type Value } from '@qfuse/ir';
 import { defineOp, type OpDefinition } from '../../define.js';
 import { type Fail, shapeText } from '../../shapes.js';
 
@@ -36,6 +35,10 @@ export const View = defineOp({
   infer: ({ operands: { self }, attrs, env, fail }) => [tensorType(self.dtype, inferSize(self.shape, attrs.size, env, fail))],
   reference: ({ operands: { self }, results }) => [{ dtype: self.dtype, shape: results[0]!.shape, data: self.data }],
 });
+
+/** `self` under the shape `size`; itself when it has that shape already. */
+export const reshapeTo = (builder: Builder, self: Value, size: readonly Dim[]): Value =>
+  tensorType(self.type.dtype, size) === self.type ? self : builder.create(View, { self }, { size }).result;
 
 /** What {@link reshaping} takes. */
 export interface Reshaping<A extends AttrSpecs> {

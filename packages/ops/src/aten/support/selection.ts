@@ -106,7 +106,7 @@ export class Selection {
   /** Makes `first` to `middle` a heap of the first elements of the whole range, the last of them on top. */
   #heapSelect(first: number, middle: number, last: number): void {
     const length = middle - first;
-    for (let parent = Math.floor((length - 2) / 2); length >= 2 && parent >= 0; parent--) this.#sink(first, parent, length, this.#items[first + parent]!);
+    for (let parent = Math.floor((length - 2) / 2); parent >= 0; parent--) this.#sink(first, parent, length, this.#items[first + parent]!);
     for (let i = middle; i < last; i++) if (this.#less(i, first)) this.#popHeap(first, middle, i);
   }
 

@@ -2,7 +2,7 @@ import { type Dim, dimAdd, dimCeilDiv, dimFloorDiv, dimMin, dimMul, dimSub, type
 import { type Fail, shapeText } from '../../shapes.js';
 
 /** A list attribute over `count` spatial axes; a list of one stands for all of them, as in `kernel_size=3`. */
-export function perAxis(name: string, given: readonly number[], count: number, fail: Fail): readonly number[] {
+function perAxis(name: string, given: readonly number[], count: number, fail: Fail): readonly number[] {
   if (given.length === count) return given;
   if (given.length === 1) return new Array<number>(count).fill(given[0]!);
   return fail(`${name} is [${given.join(', ')}], expected 1 or ${count} numbers`);
