@@ -3,7 +3,7 @@
 // Exits 1 with one line per problem.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
@@ -35,14 +35,22 @@ try {
 }
 process.exitCode = findings.length ? 1 : 0;
 
-/** @param {{ root: string, files: string[] }} pkg */
-function declarations({ root, files }) {
-  return files
-    .filter((path) => path.endsWith('.d.ts'))
-    .map((path) => ({
-      path,
-      specifiers: importsOf(path, readFileSync(join(workspaceRoot, root, path), 'utf8')).map(({ specifier }) => specifier),
-    }));
+/**
+ * The declarations that a user's compiler reads: those of the entries, and what they import from the same package.
+ *
+ * @param {{ root: string, manifest: Record<string, any> }} pkg
+ */
+function declarations({ root, manifest }) {
+  const pending = Object.values(manifest.exports).flatMap((entry) => (entry.types ? [posix.normalize(entry.types)] : []));
+  const seen = new Map();
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    if (seen.has(path)) continue;
+    const folder = posix.dirname(path);
+    const specifiers = importsOf(path, readFileSync(join(workspaceRoot, root, path), 'utf8')).map(({ specifier }) => specifier);
+    seen.set(path, specifiers);
+    pending.push(...specifiers.filter((one) => one.startsWith('.')).map((one) => posix.join(folder, one).replace(/\.js$/, '.d.ts')));
+  }
+  return [...seen].map(([path, specifiers]) => ({ path, specifiers }));
 }
 
 /**

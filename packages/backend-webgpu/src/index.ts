@@ -16,6 +16,7 @@ export {
   type Launch,
   oneRounding,
   type ParameterType,
+  type SampleTensor,
   type Scratch,
   type Sizes,
   streamCost,

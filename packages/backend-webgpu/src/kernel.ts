@@ -1,4 +1,4 @@
-import type { AnyOp, Constant, Dim, Kernel, Node, OperandName, Value, Verdict } from '@qfuse/plugin';
+import type { AnyOp, Constant, Dim, DType, Kernel, Node, OperandName, Value, Verdict } from '@qfuse/plugin';
 import type { WebGPUTarget } from './target.js';
 
 /** Memory that only the dispatches of one node share, e.g. attention scores. Told apart by identity. */
@@ -72,8 +72,21 @@ export interface Cost {
   readonly operations: number;
 }
 
-/** A sample of a kernel's shape list, as text: a graph over the inputs `x0`, `x1`, … */
-export type KernelSample = string;
+/** An operand of a {@link KernelSample}. */
+export interface SampleTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Values in order, repeated; default: random numbers in [-2, 2), integers in [-7, 7), bools. */
+  readonly values?: readonly number[] | undefined;
+  /** Given as a graph constant, not as an input. */
+  readonly constant?: boolean | undefined;
+}
+
+/** An entry of a kernel's shape list: a node that a test runs against the op's reference. */
+export interface KernelSample {
+  readonly operands: Readonly<Record<string, SampleTensor | readonly (SampleTensor | undefined)[]>>;
+  readonly attrs?: Readonly<Record<string, unknown>> | undefined;
+}
 
 /** An implementation of an op in WGSL, or the statement that the op changes nothing in memory. */
 export interface WebGPUKernel extends Kernel {
@@ -87,7 +100,7 @@ export interface WebGPUKernel extends Kernel {
   readonly packs: readonly string[];
   readonly error: ErrorBound;
   readonly cost: (node: Node, sizes: Sizes) => Cost;
-  /** Graph texts that a test runs against the op's reference. */
+  /** The shape list: a test runs these against the op's reference, guarded by canaries, inputs followed by NaNs. */
   readonly samples: readonly KernelSample[];
 }
 

@@ -1,5 +1,6 @@
 import { Evaluator } from '@qfuse/interp';
 import { tensorOf } from '@qfuse/ir';
+import { allOps } from '@qfuse/ops';
 import { describe, expect, test } from 'vitest';
 import { compare, type Outcome, readSamples, type Sample, tryInInterpreter } from '../test/opinfo.js';
 
@@ -32,6 +33,16 @@ describe('operator samples of torch, in the interpreter', () => {
     const unnamed = of('refused').filter(({ sample, outcome }) => !sample.aten.some((name) => outcome.error.message.includes(name.replace(/\.default$/, ''))));
     expect(unnamed.map(({ sample, outcome }) => `${sample.id}: ${outcome.error.message}`)).toEqual([]);
   });
+});
+
+test('ops with a reference and a decomposition mean the same by both', () => {
+  const decomposed = new Map(allOps.map((op) => [op.name, op.decompose === undefined ? op : { ...op, reference: undefined }]));
+  const evaluator = new Evaluator();
+  const wrong = samples.flatMap((sample) => {
+    const outcome = tryInInterpreter(sample, evaluator, decomposed);
+    return outcome.kind === 'wrong' || outcome.kind === 'defect' ? [`${sample.id}: ${outcome.kind === 'wrong' ? outcome.why : String(outcome.error)}`] : [];
+  });
+  expect(wrong).toEqual([]);
 });
 
 describe('the comparison', () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { type Evaluator, runGraph } from '@qfuse/interp';
 import { importPt2 } from '@qfuse/import-pt2';
-import { type HostTensor, QfuseError, typeText } from '@qfuse/ir';
+import { type AnyOp, type HostTensor, QfuseError, typeText } from '@qfuse/ir';
 import { readTensors } from '../src/index.js';
 
 /**
@@ -91,10 +91,10 @@ export function compare(actual: readonly HostTensor[], { inputs, outputs }: Samp
   return undefined;
 }
 
-/** Imports a sample and runs it in the interpreter. */
-export function tryInInterpreter(sample: Sample, evaluator: Evaluator): Outcome {
+/** Imports a sample, with the given ops or those of `@qfuse/ops`, and runs it in the interpreter. */
+export function tryInInterpreter(sample: Sample, evaluator: Evaluator, ops?: ReadonlyMap<string, AnyOp>): Outcome {
   try {
-    const { outputs } = runGraph(importPt2(sample.program), sample.inputs, evaluator);
+    const { outputs } = runGraph(importPt2(sample.program, { ops }), sample.inputs, evaluator);
     const why = compare(outputs, sample);
     return why === undefined ? { kind: 'right' } : { kind: 'wrong', why };
   } catch (error) {

@@ -40,7 +40,8 @@ export function denseConstant(type: TensorType, texts: readonly string[]): Const
 export function splatConstant(type: TensorType, text: string): Constant {
   const { dtype } = type;
   const element = elementOf(dtype, text);
-  return Constant.lazy(type, 'text', () => encodeElements(dtype, newElements(dtype, numel(type) as number).fill(element as never)));
+  const count = numel(type) as number;
+  return Constant.lazy(type, 'text', () => encodeElements(dtype, newElements(dtype, count).fill(element as never)));
 }
 
 /** The constant `bits<"…">`. @throws RangeError for another number of digits than the type takes */

@@ -111,7 +111,8 @@ export class Graph {
 
   /**
    * The nodes in list order. Editing while iterating is allowed: nodes inserted after the current one are seen,
-   * nodes inserted before it are not, erased ones are skipped.
+   * nodes inserted before it are not, erased ones are skipped. When the current one is erased, the walk goes on at the
+   * node that followed it.
    */
   *nodes(): IterableIterator<Node> {
     const { store } = this[STATE];

@@ -172,8 +172,12 @@ class Parser {
     cursor.skip();
     const start = cursor.at;
     if (cursor.take('#')) {
+      const { at } = cursor;
       const key = cursor.word();
-      if (key === '') cursor.fail('the key of a constant');
+      if (key === '' || cursor.at !== at + key.length) {
+        cursor.at = at;
+        cursor.fail('the key of a constant');
+      }
       return this.#options.constants?.(key, type) ?? Constant.unresolved(type, key);
     }
     let make: () => Constant;
@@ -220,6 +224,8 @@ class Parser {
       while (cursor.take(','));
     }
     const origin = cursor.takeWord('loc') ? this.#loc() : undefined;
+    // Of a text that was cut off the end is the error, not what is missing of the node.
+    if (cursor.peek() === '') cursor.fail('the rest of the graph');
     const { results } = this.#create(start, op, slots, attrs, types, origin);
     if (names === results.length) return results;
     cursor.at = start;

@@ -5,7 +5,8 @@ import { type AnyOp, attr, type AttrSpecs, type InferContext, type OperandSpecs,
 type Init<O extends OperandSpecs, A extends AttrSpecs> = Partial<Op<O, A>> & Pick<Op<O, A>, 'name' | 'operands' | 'infer'> & { readonly attrs?: A };
 
 export function makeOp<const O extends OperandSpecs, const A extends AttrSpecs = {}>(init: Init<O, A>): Op<O, A> {
-  const operandNames = Object.keys(init.operands);
+  const operands: OperandSpecs = init.operands;
+  const operandNames = Object.keys(operands);
   const attrs = (init.attrs ?? {}) as A;
   return Object.freeze({
     version: 1,
@@ -17,11 +18,11 @@ export function makeOp<const O extends OperandSpecs, const A extends AttrSpecs =
     attrs,
     operandNames,
     attrNames: Object.keys(attrs),
-    variadic: operandNames.findIndex((n) => init.operands[n]!.kind === 'variadic'),
+    variadic: operandNames.findIndex((n) => operands[n]!.kind === 'variadic'),
   });
 }
 
-const same = ({ operands }: InferContext): readonly TensorType[] => [operands.x];
+const same = ({ operands }: InferContext): readonly TensorType[] => [operands['x'] as TensorType];
 
 export const Neg = makeOp({ name: 't.neg', operands: { x: tensor() }, infer: same });
 export const Add = makeOp({

@@ -34,7 +34,8 @@ export function difference(actual: HostTensor, expected: HostTensor, allowed: nu
     const b = expected.data[i]!;
     // The same number, or the same infinity, which no difference can be taken of.
     if (Object.is(a, b) || (a === b && allowed > 0)) continue;
-    if (!(allowed > 0 && Math.abs(Number(a) - Number(b)) <= allowed)) return `element ${i} is ${String(a)}, expected ${String(b)} (allowed difference ${allowed})`;
+    if (!(allowed > 0 && Math.abs(Number(a) - Number(b)) <= allowed))
+      return `element ${i} is ${String(a)}, expected ${String(b)} (allowed difference ${allowed})`;
   }
   return undefined;
 }
@@ -44,8 +45,9 @@ export function randomBindings(graph: Graph, random: Random): Map<string, number
   return new Map(
     graph.env.symbols().map((name) => {
       const { min, max, divisor } = graph.env.fact(name);
-      const low = Math.ceil(Math.max(min, 1) / divisor);
-      const high = Math.max(low, Math.min(Math.floor(max / divisor), low + 5));
+      // Empty tensors show little: 0 is only taken where nothing else is allowed.
+      const low = Math.ceil(Math.max(min, Math.min(1, max)) / divisor);
+      const high = Math.min(Math.floor(max / divisor), low + 5);
       return [name, divisor * random.int(low, high)] as const;
     }),
   );

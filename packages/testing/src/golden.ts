@@ -47,16 +47,25 @@ function parseCase(file: string, index: number, text: string): GoldenCase {
   const head = text.slice(0, found.index);
   const start = head.search(/^(?:qfuse\.graph|graph)\b/m);
   if (start < 0) throw new Error(`${file}: case ${index + 1} has no graph before its "// =>"`);
-  const comments = head.slice(0, start).split('\n').filter((l) => l.startsWith('//'));
+  const comments = head
+    .slice(0, start)
+    .split('\n')
+    .filter((l) => l.startsWith('//'));
   const passes = comments.find((l) => l.startsWith('// passes:'));
-  const name = comments.filter((l) => l !== passes).map((l) => l.slice(2).trim()).join(' ');
+  const name = comments
+    .filter((l) => l !== passes)
+    .map((l) => l.slice(2).trim())
+    .join(' ');
   if (name === '') throw new Error(`${file}: case ${index + 1} has no name: write a comment above the graph`);
   const unchanged = /^\s*unchanged:\s*"((?:[^"\\]|\\.)*)"\s*$/.exec(found[1]!);
   return {
     file,
     index,
     name,
-    passes: passes?.slice('// passes:'.length).split(',').map((p) => p.trim()),
+    passes: passes
+      ?.slice('// passes:'.length)
+      .split(',')
+      .map((p) => p.trim()),
     input: head.slice(start),
     output: unchanged === null ? text.slice(found.index + found[0].length).trim() : undefined,
     unchanged: unchanged === null ? undefined : (JSON.parse(`"${unchanged[1]}"`) as string),

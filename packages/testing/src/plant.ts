@@ -1,15 +1,41 @@
-import { type AnyOp, type AttrRecord, type AttrSpec, type AttrValue, boolScalar, constantOf, type Dim, Editor, floatScalar, Graph, intScalar, QfuseError, type TensorType, tensorType, type Value } from '@qfuse/ir';
+import {
+  type AnyOp,
+  type AttrRecord,
+  type AttrSpec,
+  type AttrValue,
+  boolScalar,
+  constantOf,
+  type Dim,
+  Editor,
+  floatScalar,
+  Graph,
+  intScalar,
+  QfuseError,
+  type TensorType,
+  tensorType,
+  type Value,
+} from '@qfuse/ir';
 import type { ListPattern, MaybePattern, OneOfPattern, OpPattern, Pattern, Rule, ThroughPattern, ValuePattern } from '@qfuse/rewrite';
 import { Random, randomTensor } from './random.js';
 
 /** What a pattern leaves open and a planted graph must choose. */
 export interface Soil {
   /** Type and, for a constant, smallest and largest element of the value that a capture (or an unnamed place, `''`) stands for. */
-  readonly value?: (name: string, random: Random, form: 'any' | 'constant') => { readonly type: TensorType; readonly range?: readonly [number, number] } | undefined;
+  readonly value?: (
+    name: string,
+    random: Random,
+    form: 'any' | 'constant',
+  ) => { readonly type: TensorType; readonly range?: readonly [number, number] } | undefined;
   /** Attributes of a node of the pattern; what is left out is chosen by the declaration. */
   readonly attrs?: (op: AnyOp, random: Random, operands: readonly (Value | undefined)[]) => Readonly<Record<string, unknown>> | undefined;
   /** Operands that the pattern does not name; undefined leaves an optional one out. */
-  readonly free?: (op: AnyOp, operand: string, edit: Editor, random: Random, others: Readonly<Record<string, Value | undefined>>) => Value | undefined;
+  readonly free?: (
+    op: AnyOp,
+    operand: string,
+    edit: Editor,
+    random: Random,
+    others: Readonly<Record<string, Value | undefined>>,
+  ) => Value | undefined;
 }
 
 /** How often a planting is tried with other choices when its types do not fit. */
@@ -67,7 +93,8 @@ class Planter {
         slots.push(...list);
         continue;
       }
-      operands[name] = pattern === undefined ? this.#free(def, name, operands) : pattern.form === 'absent' ? undefined : this.#value(pattern);
+      operands[name] =
+        pattern === undefined ? this.#free(def, name, operands) : pattern.form === 'absent' ? undefined : this.#value(pattern);
       slots.push(operands[name]);
     }
     const pair = def.commutative;
@@ -128,8 +155,18 @@ class Planter {
 
   #fresh(name: string, form: 'any' | 'constant'): Value {
     const random = this.#random;
-    const { type, range } = this.#soil.value?.(name, random, form) ?? { type: tensorType('f32', Array.from({ length: random.int(1, 3) }, (): Dim => random.int(1, 5))), range: undefined };
-    if (form === 'constant') return this.#edit.constant(constantOf(randomTensor(random, type.dtype, type.shape as readonly number[], range)), name === '' ? 'c' : name);
+    const { type, range } = this.#soil.value?.(name, random, form) ?? {
+      type: tensorType(
+        'f32',
+        Array.from({ length: random.int(1, 3) }, (): Dim => random.int(1, 5)),
+      ),
+      range: undefined,
+    };
+    if (form === 'constant')
+      return this.#edit.constant(
+        constantOf(randomTensor(random, type.dtype, type.shape as readonly number[], range)),
+        name === '' ? 'c' : name,
+      );
     return this.#edit.addInput(`x${this.#inputs++}`, type);
   }
 
@@ -173,4 +210,3 @@ export function randomAttr(spec: AttrSpec<any>, random: Random): AttrValue {
       return list(() => intScalar(int()));
   }
 }
-

@@ -41,11 +41,28 @@ export class Random {
 export function randomTensor(random: Random, dtype: DType, shape: readonly number[], range?: readonly [number, number]): HostTensor {
   const count = shape.reduce((a, b) => a * b, 1);
   if (isFloat(dtype)) {
-    if (range !== undefined) return tensorOf(dtype, shape, Array.from({ length: count }, (_, i) => (i === 0 ? range[0] : i === 1 ? range[1] : range[0] + random.next() * (range[1] - range[0]))));
+    if (range !== undefined)
+      return tensorOf(
+        dtype,
+        shape,
+        Array.from({ length: count }, (_, i) =>
+          i === 0 ? range[0] : i === 1 ? range[1] : range[0] + random.next() * (range[1] - range[0]),
+        ),
+      );
     const edges = [0, -0, 1, -1, 0.5, -2.5, 3e-3];
-    return tensorOf(dtype, shape, Array.from({ length: count }, (_, i) => (i < edges.length && random.chance(0.5) ? edges[i]! : (random.next() + random.next() - 1) * 2)));
+    return tensorOf(
+      dtype,
+      shape,
+      Array.from({ length: count }, (_, i) =>
+        i < edges.length && random.chance(0.5) ? edges[i]! : (random.next() + random.next() - 1) * 2,
+      ),
+    );
   }
   const whole = integerRange(dtype).map(Number) as [number, number];
   const [min, max] = range ?? (Math.abs(whole[1]) > 255 ? [0, 1] : whole);
-  return tensorOf(dtype, shape, Array.from({ length: count }, (_, i) => (i === 0 ? min : i === 1 ? max : random.int(min, max))));
+  return tensorOf(
+    dtype,
+    shape,
+    Array.from({ length: count }, (_, i) => (i === 0 ? min : i === 1 ? max : random.int(min, max))),
+  );
 }

@@ -1,6 +1,15 @@
 import { Editor, type Graph, type AnyOp, parseGraph, printGraph, verifyGraph } from '@qfuse/ir';
 import { allOps } from '@qfuse/ops';
-import { createPlan, createRegistry, definePlugin, type Pass, type Plugin, type PluginInput, type Registry, runPlan } from '@qfuse/pass-manager';
+import {
+  createPlan,
+  createRegistry,
+  definePlugin,
+  type Pass,
+  type Plugin,
+  type PluginInput,
+  type Registry,
+  runPlan,
+} from '@qfuse/pass-manager';
 import { applyRules, type Numerics, type Rule } from '@qfuse/rewrite';
 import { describe, expect, test } from 'vitest';
 import { expectEquivalent } from './equivalence.js';
@@ -31,7 +40,8 @@ export function testPass(testUrl: string, plugin: Plugin, options: TestPassOptio
   const core = definePlugin({ name: '@qfuse/ops', version: '0.1.0', api: 1, ops: allOps });
   const registry = createRegistry([core, plugin, options.with]);
   const own = (plugin.passes ?? []).map((p) => p.name);
-  for (const file of goldenFiles(testUrl)) describe(file.replace(/^.*[\\/]/, ''), () => void readGolden(file).forEach((c) => test(c.name, () => checkGolden(c, registry, own))));
+  for (const file of goldenFiles(testUrl))
+    describe(file.replace(/^.*[\\/]/, ''), () => void readGolden(file).forEach((c) => test(c.name, () => checkGolden(c, registry, own))));
   for (const pass of plugin.passes ?? []) for (const rule of pass.rules ?? []) describe(rule.name, () => plantedTests(rule, pass, options));
 }
 
@@ -51,12 +61,18 @@ async function checkGolden(golden: GoldenCase, registry: Registry, own: readonly
   const report = await runPasses(graph, passes);
   const output = printGraph(graph);
   const refusals = report.rules.filter((r) => !r.applied).sort((a, b) => b.depth - a.depth);
-  const result = output === original ? { unchanged: refusals[0]?.why ?? '' } : { output };
+  // A reason that is written already and still given stays; else the rule that matched most is the one that was meant.
+  const reason = refusals.find((r) => r.why === golden.unchanged) ?? refusals[0];
+  const result = output === original ? { unchanged: reason?.why ?? '' } : { output };
   if (updating()) updateGolden(golden, result);
   else if (golden.output !== undefined) expect(output.trim(), missText(refusals)).toBe(normalized(golden.output, registry.ops));
   else {
     expect(output, 'the graph was to stay as it is').toBe(original);
-    if (golden.unchanged !== '') expect(refusals.map((r) => r.why), 'reasons of the rules that refused').toContain(golden.unchanged);
+    if (golden.unchanged !== '')
+      expect(
+        refusals.map((r) => r.why),
+        'reasons of the rules that refused',
+      ).toContain(golden.unchanged);
   }
   expectEquivalent(before, graph, numericsOf(passes));
   const once = printGraph(graph);
@@ -69,10 +85,12 @@ function normalized(text: string, ops: ReadonlyMap<string, AnyOp>): string {
   return printGraph(parseGraph(text, { ops: (name) => ops.get(name) })).trim();
 }
 
-const missText = (refusals: readonly { readonly rule: string; readonly why: string }[]): string => (refusals.length === 0 ? 'no rule refused' : `rules that refused:\n${refusals.map((r) => `  ${r.rule}: ${r.why}`).join('\n')}`);
+const missText = (refusals: readonly { readonly rule: string; readonly why: string }[]): string =>
+  refusals.length === 0 ? 'no rule refused' : `rules that refused:\n${refusals.map((r) => `  ${r.rule}: ${r.why}`).join('\n')}`;
 
 /** Whether vitest was asked to update (`-u`). */
-const updating = (): boolean => (expect.getState() as unknown as { snapshotState?: Record<string, unknown> }).snapshotState?.['_updateSnapshot'] === 'all';
+const updating = (): boolean =>
+  (expect.getState() as unknown as { snapshotState?: Record<string, unknown> }).snapshotState?.['_updateSnapshot'] === 'all';
 
 /** The loosest promise of the rules of some passes. */
 function numericsOf(passes: readonly Pass[]): Numerics {
@@ -87,6 +105,7 @@ function numericsOf(passes: readonly Pass[]): Numerics {
 function plantedTests(rule: Rule, pass: Pass, options: TestPassOptions): void {
   const soil = options.soil?.[rule.name];
   const seeds = Array.from({ length: options.plants ?? 60 }, (_, i) => i + 1);
+  const few = seeds.slice(0, Math.ceil(seeds.length / 3));
   const rules = pass.rules ?? [];
 
   test('planted graphs compute the same before and after', () => {
@@ -105,11 +124,13 @@ function plantedTests(rule: Rule, pass: Pass, options: TestPassOptions): void {
     }
     expect(planted, `graphs planted from ${rule.name}`).toBeGreaterThan(0);
     expect(compared, 'runs whose results were compared').toBeGreaterThan(0);
-    expect(applied / planted, `share of ${planted} planted graphs that ${rule.name} applies to`).toBeGreaterThanOrEqual(options.reach ?? 0.1);
+    expect(applied / planted, `share of ${planted} planted graphs that ${rule.name} applies to`).toBeGreaterThanOrEqual(
+      options.reach ?? 0.1,
+    );
   });
 
   test.runIf(options.confluent ?? true)('the order of the worklist does not matter', () => {
-    for (const seed of seeds.slice(0, 20)) {
+    for (const seed of few) {
       const texts = [undefined, 1, 2].map((shuffle) => {
         const graph = plant(rule, seed, soil);
         if (graph === undefined) return '';
@@ -121,7 +142,7 @@ function plantedTests(rule: Rule, pass: Pass, options: TestPassOptions): void {
   });
 
   test('applying the rules again changes nothing, and unchanged graphs are not written', () => {
-    for (const seed of seeds.slice(0, 20)) {
+    for (const seed of few) {
       const graph = plant(rule, seed, soil);
       if (graph === undefined) continue;
       applyRules(new Editor(graph), rules);

@@ -1,6 +1,7 @@
 import { dtypeInfo, type Node, no, type Verdict, yes } from '@qfuse/plugin';
 import { defineKernel, exact, type WebGPUKernel } from '../kernel.js';
 import { op } from './ops.js';
+import { sample } from './samples.js';
 
 /**
  * Casts that change nothing in device memory: to the same dtype, and between i32 and i64, which are one there. (Views
@@ -13,4 +14,4 @@ function supports(node: Node): Verdict {
   return from === to || (wide(from) && wide(to)) ? yes : no(`${from} and ${to} lie differently in memory`);
 }
 
-export const aliasKernels: readonly WebGPUKernel[] = ['aten._to_copy'].map((name) => defineKernel({ name: `alias/${name}`, op: op(name), alias: 'self', error: exact, supports }));
+export const aliasKernels: readonly WebGPUKernel[] = ['aten._to_copy'].map((name) => defineKernel({ name: `alias/${name}`, op: op(name), alias: 'self', error: exact, supports, samples: [{ operands: { self: sample('i32', [3, 2]) }, attrs: { dtype: 'i64' } }] }));

@@ -1,11 +1,12 @@
 import { type Node, no, type Verdict, yes } from '@qfuse/plugin';
-import { defineKernel, type Dispatch, exact, type WebGPUKernel } from '../kernel.js';
+import { defineKernel, type Dispatch, exact, type KernelSample, type WebGPUKernel } from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue, loadFunction } from '../wgsl/elements.js';
 import { lanesFor, rowsDispatch } from '../wgsl/rows.js';
 import { attrOf, hasOp, op } from './ops.js';
 import { axisRuns, reducedAxes, rowLength } from './reduce.js';
+import { f32, sample } from './samples.js';
 
 /**
  * The place of the largest or smallest element along an axis (argmax, argmin), and with `values` also the element
@@ -63,9 +64,16 @@ if (first == 0u) { at[row] = i32(best.index);${values ? ' y[row] = best.value;' 
   });
 }
 
+const samples: readonly KernelSample[] = [
+  { operands: { self: f32(3, 70) }, attrs: { dim: 1 } },
+  { operands: { self: sample('f32', [4, 3], [1, 2, 2, NaN, 5, NaN]) }, attrs: { dim: 0 } },
+  { operands: { self: sample('f32', [3, 2], [-Infinity]) }, attrs: { dim: 0, keepdim: true } },
+  { operands: { self: sample('i64', [2, 5], [3, 1, 3, -4, -4]) }, attrs: { dim: -1 } },
+];
+
 /** Kernels of this family for the ops that exist. */
 export const argReduceKernels: readonly WebGPUKernel[] = Object.entries(named)
   .filter(([name]) => hasOp(`aten.${name}`))
   .map(([name, reduction]) =>
-    defineKernel({ name: `arg-reduce/aten.${name}`, op: op(`aten.${name}`), error: exact, supports, emit: (node, target) => [emit(node, reduction, target)] }),
+    defineKernel({ name: `arg-reduce/aten.${name}`, op: op(`aten.${name}`), error: exact, samples, supports, emit: (node, target) => [emit(node, reduction, target)] }),
   );

@@ -1,5 +1,5 @@
 import { type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
-import { type Cost, defineKernel, type Dispatch, type ErrorBound, type Scratch, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { type Cost, defineKernel, type Dispatch, type ErrorBound, type KernelSample, type Scratch, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue, loadFunction } from '../wgsl/elements.js';
@@ -7,6 +7,7 @@ import { type Access, indexing, rowMajor } from '../wgsl/indexing.js';
 import { matmulDispatches } from '../wgsl/matmul.js';
 import { joinLargest, joinSum, lanesFor, rowsDispatch } from '../wgsl/rows.js';
 import { attrOf, op, present } from './ops.js';
+import { f32, sample } from './samples.js';
 
 /**
  * `aten.scaled_dot_product_attention` in three dispatches over scratch memory: scores = query · keyᵀ · scale; their
@@ -178,6 +179,15 @@ function cost(node: Node, sizes: Sizes): Cost {
   return { bytes, operations: 2 * batch * rows * columns * (width + wide) };
 }
 
+const samples: readonly KernelSample[] = [
+  { operands: { query: f32(2, 3, 5, 4), key: f32(2, 3, 7, 4), value: f32(2, 3, 7, 6) } },
+  { operands: { query: f32(5, 4), key: f32(5, 4), value: f32(5, 4) }, attrs: { is_causal: true } },
+  { operands: { query: f32(2, 4, 3, 4), key: f32(2, 2, 5, 4), value: f32(2, 2, 5, 4) }, attrs: { enable_gqa: true, scale: 0.25 } },
+  { operands: { query: f32(2, 3, 4), key: f32(2, 5, 4), value: f32(2, 5, 4), attn_mask: sample('bool', [3, 5], [0, 0, 0, 0, 0, 1, 0, 1, 1, 0, 1]) } },
+  { operands: { query: f32(2, 2, 3, 4), key: f32(2, 1, 5, 4), value: f32(1, 2, 5, 4), attn_mask: sample('f32', [2, 1, 1, 5], [0, -Infinity, 0.5, -1, -Infinity, 2]) } },
+  { operands: { query: f32(6, 70), key: f32(70, 70), value: f32(70, 3) } },
+];
+
 export const attentionKernels: readonly WebGPUKernel[] = [
-  defineKernel({ name: 'attention/aten.scaled_dot_product_attention', op: op('aten.scaled_dot_product_attention'), error: bound, supports, emit, cost }),
+  defineKernel({ name: 'attention/aten.scaled_dot_product_attention', op: op('aten.scaled_dot_product_attention'), error: bound, samples, supports, emit, cost }),
 ];

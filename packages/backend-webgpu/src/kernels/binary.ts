@@ -1,8 +1,9 @@
-import { type Scalar, scalarNumber } from '@qfuse/plugin';
-import type { ErrorBound, WebGPUKernel } from '../kernel.js';
+import { boolScalar, floatScalar, intScalar, type Scalar, scalarNumber } from '@qfuse/plugin';
+import type { ErrorBound, KernelSample, WebGPUKernel } from '../kernel.js';
 import type { ScalarType } from '../storage.js';
 import { type Elementwise, elementwise, literal } from './elementwise.js';
 import { attrOf, hasOp } from './ops.js';
+import { extremePairs, extremes, f32, sample } from './samples.js';
 
 /**
  * Ops of two operands (or an operand and a scalar), element by element: arithmetic, comparisons, logic.
@@ -12,6 +13,8 @@ type Form = (a: string, b: string) => string;
 type Forms = Partial<Record<ScalarType, Form>>;
 
 const close: ErrorBound = { absolute: 2 ** -24, relative: 2 ** -19 };
+/** The logarithm's rounding error grows with the exponent of the result. */
+const powers: ErrorBound = { absolute: 2 ** -24, relative: 2 ** -15 };
 const numeric = (form: Form): Forms => ({ f32: form, i32: form, u32: form });
 const infix =
   (sign: string): Form =>
@@ -81,28 +84,51 @@ const division: Elementwise['expression'] = ([a, b], type, node) => {
 };
 
 /** The spellings of a binary op: two tensors, tensor and scalar, scalar and tensor. */
-function spellings(name: string, form: Omit<Elementwise, 'operands'>): (readonly [string, Elementwise])[] {
+function spellings(name: string, forms: Forms, form: Omit<Elementwise, 'operands' | 'samples'>): (readonly [string, Elementwise])[] {
   const { expression: of } = form;
-  const swapped: Elementwise = { ...form, operands: ['other'], scalars: ['self'], expression: ([b, a], type, node) => of([a, b], type, node) };
+  const pairs = pairSamples(forms, 'other');
+  const swapped: Elementwise = { ...form, operands: ['other'], scalars: ['self'], samples: scalarSamples(forms, 'other', 'self'), expression: ([b, a], type, node) => of([a, b], type, node) };
   return [
-    [name, { ...form, operands: ['self', 'other'] }],
-    [`${name}.Tensor`, { ...form, operands: ['self', 'other'] }],
-    [`${name}.Scalar`, { ...form, operands: ['self'], scalars: ['other'] }],
+    [name, { ...form, operands: ['self', 'other'], samples: pairs }],
+    [`${name}.Tensor`, { ...form, operands: ['self', 'other'], samples: pairs }],
+    [`${name}.Scalar`, { ...form, operands: ['self'], scalars: ['other'], samples: scalarSamples(forms, 'self', 'other') }],
     [`${name}.Scalar_Tensor`, swapped],
   ];
 }
 
+/** Two tensors: all pairs of extreme values, broadcasting, 0-d, empty, mixed dtypes; whatever an op has forms for. */
+function pairSamples(forms: Forms, second: string, attrs?: KernelSample['attrs']): readonly KernelSample[] {
+  const pair = (self: ReturnType<typeof f32>, other: ReturnType<typeof f32>): KernelSample => ({ operands: { self, [second]: other }, attrs });
+  return [
+    ...(forms.f32 === undefined ? [] : [pair(...extremePairs), pair(f32(3, 1, 5), f32(4, 1)), pair(f32(0, 3), f32(3)), pair(f32(7), sample('f32', [], [1.25]))]),
+    ...(forms.i32 === undefined ? [] : [pair(sample('i64', [2, 5]), sample('i64', [5], [3, -2, 5, 1, -7])), pair(sample('i8', [3, 3]), sample('i8', [3], [3, -2, 5]))]),
+    ...(forms.i32 === undefined || forms.f32 === undefined ? [] : [pair(sample('i32', [4]), f32(3, 4))]),
+    ...(forms.bool === undefined ? [] : [pair(sample('bool', [3, 5]), sample('bool', [5]))]),
+  ];
+}
+
+function scalarSamples(forms: Forms, tensor: string, scalar: string): readonly KernelSample[] {
+  const one = (operand: ReturnType<typeof f32>, value: Scalar): KernelSample => ({ operands: { [tensor]: operand }, attrs: { [scalar]: value } });
+  return [
+    ...(forms.f32 === undefined ? [] : [one(sample('f32', [extremes.length], extremes), floatScalar(1.5)), one(sample('f32', [extremes.length], extremes), floatScalar(-Infinity))]),
+    ...(forms.i32 === undefined ? [] : [one(sample('i64', [7], [1, 2, -3, 4, 5, -6, 7]), intScalar(3)), one(sample('u8', [5], [1, 2, 3, 4, 5]), intScalar(2))]),
+    ...(forms.bool === undefined ? [] : [one(sample('bool', [3, 5]), boolScalar(true))]),
+  ];
+}
+
+const divisions = (make: (attrs: KernelSample['attrs']) => readonly KernelSample[]): readonly KernelSample[] => ['floor', 'trunc'].flatMap((rounding_mode) => make({ rounding_mode }));
+
 const named: readonly (readonly [string, Elementwise])[] = [
-  ...Object.entries(arithmetic).flatMap(([name, forms]) => spellings(name, { expression: expression(forms), error: close })),
-  ...Object.entries(sums).flatMap(([name, forms]) => spellings(name, { expression: scaled(forms) })),
-  ...Object.entries(comparisons).flatMap(([name, sign]) => spellings(name, { expression: expression(compare(sign)), compute: 'promoted' })),
+  ...Object.entries(arithmetic).flatMap(([name, forms]) => spellings(name, forms, { expression: expression(forms), error: name === 'pow' ? powers : close })),
+  ...Object.entries(sums).flatMap(([name, forms]) => spellings(name, forms, { expression: scaled(forms) })),
+  ...Object.entries(comparisons).flatMap(([name, sign]) => spellings(name, { ...compare(sign), bool: compare(sign).u32! }, { expression: expression(compare(sign)), compute: 'promoted' })),
   ...Object.entries(logical).map(
-    ([name, sign]) => [name, { operands: ['self', 'other'], compute: 'promoted', expression: ([a, b], type) => `(${truth(a!, type)} ${sign} ${truth(b!, type)})` }] as readonly [string, Elementwise],
+    ([name, sign]) => [name, { operands: ['self', 'other'], compute: 'promoted', samples: pairSamples({ ...numeric(infix('+')), bool: infix('+') }, 'other'), expression: ([a, b], type) => `(${truth(a!, type)} ${sign} ${truth(b!, type)})` }] as readonly [string, Elementwise],
   ),
-  ['div.Tensor_mode', { operands: ['self', 'other'], expression: division, error: close }],
-  ['div.Scalar_mode', { operands: ['self'], scalars: ['other'], expression: division, error: close }],
-  ['pow.Tensor_Tensor', { operands: ['self', 'exponent'], expression: expression(arithmetic['pow']!), error: close }],
-  ['pow.Tensor_Scalar', { operands: ['self'], scalars: ['exponent'], expression: expression(arithmetic['pow']!), error: close }],
+  ['div.Tensor_mode', { operands: ['self', 'other'], expression: division, error: close, samples: divisions((attrs) => pairSamples(numeric(infix('/')), 'other', attrs)) }],
+  ['div.Scalar_mode', { operands: ['self'], scalars: ['other'], expression: division, error: close, samples: divisions((attrs) => [{ operands: { self: f32(7) }, attrs: { ...attrs, other: floatScalar(0.75) } }]) }],
+  ['pow.Tensor_Tensor', { operands: ['self', 'exponent'], expression: expression(arithmetic['pow']!), error: powers, samples: pairSamples({ f32: call('power') }, 'exponent') }],
+  ['pow.Tensor_Scalar', { operands: ['self'], scalars: ['exponent'], expression: expression(arithmetic['pow']!), error: powers, samples: scalarSamples(arithmetic['pow']!, 'self', 'exponent') }],
 ];
 
 /** Kernels of this family for the ops that exist. */

@@ -1,10 +1,11 @@
 import { type Node, no, type Value, yes } from '@qfuse/plugin';
 import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
-import { defineKernel, type Dispatch, exact, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { defineKernel, type Dispatch, exact, type KernelSample, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import { groupsFor, shader } from '../wgsl/shader.js';
 import { mapDispatch } from '../wgsl/map.js';
 import { attrOf, axisOf, hasOp, op, present } from './ops.js';
+import { f32, sample } from './samples.js';
 
 /**
  * `aten.cat`: operands one after the other along an axis, converted to the result's dtype. Up to `TOGETHER` operands
@@ -61,12 +62,22 @@ function apart(node: Node, values: readonly Value[], axis: number): Dispatch[] {
   });
 }
 
+const samples: readonly KernelSample[] = [
+  { operands: { tensors: [f32(2, 3), f32(2, 1), f32(2, 4)] }, attrs: { dim: 1 } },
+  { operands: { tensors: [f32(0), f32(2, 3), f32(1, 3)] } },
+  { operands: { tensors: [sample('i64', [3]), f32(2)] } },
+  { operands: { tensors: [sample('i8', [3]), sample('i8', [2]), sample('i8', [6])] } },
+  { operands: { tensors: Array.from({ length: 9 }, (_, i) => f32(3, i, 2)) }, attrs: { dim: -2 } },
+  { operands: { tensors: Array.from({ length: 8 }, () => sample('bool', [2])) } },
+];
+
 /** The kernel for the op, if it exists. */
 export const catKernels: readonly WebGPUKernel[] = ['aten.cat', 'aten.concat', 'aten.concatenate'].filter(hasOp).map((name) =>
   defineKernel({
     name: `cat/${name}`,
     op: op(name),
     error: exact,
+    samples,
     supports: (node) =>
       parts(node).length <= TOGETHER || knownLayout(node.results[0]!.type.dtype).perWord === 1 ? yes : no(`${parts(node).length} operands of packed ${node.results[0]!.type.dtype}, at most ${TOGETHER} are joined`),
     emit: (node) => {

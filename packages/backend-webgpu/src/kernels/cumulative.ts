@@ -1,10 +1,11 @@
 import { type Node, no, type Verdict, yes } from '@qfuse/plugin';
-import { defineKernel, type Dispatch, type ErrorBound, type WebGPUKernel } from '../kernel.js';
+import { defineKernel, type Dispatch, type ErrorBound, type KernelSample, type WebGPUKernel } from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
 import { rowsDispatch } from '../wgsl/rows.js';
 import { attrOf, axisOf, hasOp, op } from './ops.js';
 import { axisRuns } from './reduce.js';
+import { f32, sample } from './samples.js';
 
 /** Running sums and products along an axis, one thread a row: rows are short where models use them (positions, masks). */
 const bound: ErrorBound = { absolute: 1e-6, relative: 2 ** -17, sums: true };
@@ -41,7 +42,14 @@ for (var k = first; k < P.count; k += LANES) {
   });
 }
 
+const samples: readonly KernelSample[] = [
+  { operands: { self: f32(3, 5, 2) }, attrs: { dim: 1 } },
+  { operands: { self: sample('bool', [7]) }, attrs: { dim: 0 } },
+  { operands: { self: sample('i64', [3, 4], [1, -2, 3]) }, attrs: { dim: -1 } },
+  { operands: { self: f32(0) }, attrs: { dim: 0 } },
+];
+
 /** Kernels of this family for the ops that exist. */
 export const cumulativeKernels: readonly WebGPUKernel[] = ([['cumsum', '+'], ['cumprod', '*']] as const)
   .filter(([name]) => hasOp(`aten.${name}`))
-  .map(([name, sign]) => defineKernel({ name: `cumulative/aten.${name}`, op: op(`aten.${name}`), error: bound, supports, emit: (node) => [emit(node, sign)] }));
+  .map(([name, sign]) => defineKernel({ name: `cumulative/aten.${name}`, op: op(`aten.${name}`), error: bound, samples, supports, emit: (node) => [emit(node, sign)] }));

@@ -1,6 +1,6 @@
 import { type DType, type Node, no, type Scalar, scalarNumber, type Value, type Verdict, yes } from '@qfuse/plugin';
 import { type Promotable, resultType } from '@qfuse/ops';
-import { defineKernel, type Dispatch, type ErrorBound, oneRounding, type WebGPUKernel } from '../kernel.js';
+import { defineKernel, type Dispatch, type ErrorBound, type KernelSample, oneRounding, type WebGPUKernel } from '../kernel.js';
 import { knownLayout, layoutOf, type ScalarType } from '../storage.js';
 import { convert } from '../wgsl/elements.js';
 import { broadcastIndexing } from '../wgsl/indexing.js';
@@ -25,6 +25,7 @@ export interface Elementwise {
   readonly expression: (x: readonly (string | undefined)[], type: ScalarType, node: Node) => string | undefined;
   /** Default: one rounding. */
   readonly error?: ErrorBound;
+  readonly samples: readonly KernelSample[];
 }
 
 /**
@@ -36,6 +37,7 @@ export function elementwise(name: string, init: Elementwise): WebGPUKernel {
     name: `elementwise/${name}`,
     op: op(name),
     error: init.error ?? oneRounding,
+    samples: init.samples,
     supports: (node) => supports(node, init),
     emit: (node) => [emit(node, init)],
   });

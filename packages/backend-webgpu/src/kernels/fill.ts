@@ -1,36 +1,23 @@
-import { type Dim, type Node, type Scalar, scalarNumber, type Verdict, no, yes } from '@qfuse/plugin';
-import { defineKernel, type Dispatch, exact, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { boolScalar, type Dim, floatScalar, intScalar, type Node, no, type Scalar, scalarNumber, type Verdict, yes } from '@qfuse/plugin';
+import { defineKernel, type Dispatch, type KernelSample, oneRounding, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import { convert } from '../wgsl/elements.js';
 import { mapDispatch } from '../wgsl/map.js';
 import { literal } from './elementwise.js';
 import { attrOf, hasOp, op } from './ops.js';
+import { f32 } from './samples.js';
 
-/** Tensors made from numbers: one value everywhere, a range, a size. Operands of the `_like` and `new_` forms are not read. */
-const constantFills: Readonly<Record<string, 0 | 1 | string>> = {
-  zeros: 0,
-  zeros_like: 0,
-  new_zeros: 0,
-  ones: 1,
-  ones_like: 1,
-  new_ones: 1,
+/** Tensors made from numbers: one value everywhere, a range, a size. The `_like` and `new_` forms decompose into these. */
+const constantFills: Readonly<Record<string, string>> = {
   full: 'fill_value',
-  full_like: 'fill_value',
-  new_full: 'fill_value',
   'fill.Scalar': 'value',
   scalar_tensor: 's',
-  // Unspecified contents; zeros are as good as any, and the same in every run.
-  empty: 0,
-  'empty.memory_format': 0,
-  empty_like: 0,
-  new_empty: 0,
 };
 
-function fill(node: Node, value: 0 | 1 | string): Dispatch {
+function fill(node: Node, value: string): Dispatch {
   const output = node.results[0]!;
   const { scalar } = knownLayout(output.type.dtype);
-  const number: Scalar = typeof value === 'number' ? { kind: 'int', value } : attrOf<Scalar>(node, value);
-  return mapDispatch({ label: 'fill', inputs: [], output, element: `return ${literal(number, scalar)};` });
+  return mapDispatch({ label: 'fill', inputs: [], output, element: `return ${literal(attrOf<Scalar>(node, value), scalar)};` });
 }
 
 const isSize = (value: unknown): value is Dim => !(typeof value === 'object' && value !== null && 'kind' in value);
@@ -69,8 +56,21 @@ const wholeRange = (node: Node): Verdict => {
   return float && knownLayout(node.results[0]!.type.dtype).scalar !== 'f32' ? no('a range of integers with a float bound') : yes;
 };
 
+/** The shape lists: the attributes of ops that make a tensor from nothing. */
+const samples: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>> = {
+  full: [{ size: [3, 5], fill_value: floatScalar(-Infinity) }, { size: [], fill_value: intScalar(-7) }, { size: [131], fill_value: floatScalar(Number.NaN) }, { size: [3], fill_value: boolScalar(true) }, { size: [5], fill_value: intScalar(-3), dtype: 'i8' }, { size: [0, 3], fill_value: intScalar(0) }],
+  'fill.Scalar': [{ value: floatScalar(2.5) }],
+  scalar_tensor: [{ s: floatScalar(2.5) }],
+  arange: [{ end: intScalar(67) }, { end: floatScalar(4.5) }, { end: intScalar(0) }],
+  'arange.start': [{ start: intScalar(-3), end: intScalar(9) }],
+  'arange.start_step': [{ start: intScalar(9), end: intScalar(-9), step: intScalar(-2) }, { start: floatScalar(0), end: floatScalar(1), step: floatScalar(0.125) }],
+  'arange.sym': [{ start: 1, end: 9, step: 2 }],
+  'scalar_tensor.sym': [{ s: 12 }, { s: 3, dtype: 'f32' }],
+};
+const samplesFor = (name: string): readonly KernelSample[] => (samples[name] ?? []).map((attrs): KernelSample => ({ operands: op(`aten.${name}`).operandNames.length === 0 ? {} : { self: f32(3, 5) }, attrs }));
+
 const make = (name: string, emit: (node: Node) => Dispatch, supports: (node: Node) => Verdict = () => yes): readonly WebGPUKernel[] =>
-  hasOp(`aten.${name}`) ? [defineKernel({ name: `fill/aten.${name}`, op: op(`aten.${name}`), error: exact, supports, emit: (node) => [emit(node)] })] : [];
+  hasOp(`aten.${name}`) ? [defineKernel({ name: `fill/aten.${name}`, op: op(`aten.${name}`), error: oneRounding, samples: samplesFor(name), supports, emit: (node) => [emit(node)] })] : [];
 
 /** Kernels of this family for the ops that exist. */
 export const fillKernels: readonly WebGPUKernel[] = [

@@ -1,9 +1,10 @@
 import { type Dim, isFloat, type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
-import { defineKernel, type Dispatch, exact, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { defineKernel, type Dispatch, exact, type KernelSample, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import { type Access, indexing, rowMajor } from '../wgsl/indexing.js';
 import { mapDispatch } from '../wgsl/map.js';
 import { attrOf, axisOf, hasOp, op } from './ops.js';
+import { f32, indices, sample } from './samples.js';
 
 /**
  * Ops that read one tensor at places that others say: embedding, index_select, gather, index. A shader cannot raise an
@@ -126,6 +127,19 @@ const lookups: Readonly<Record<string, readonly [(node: Node) => Lookup, (node: 
   'index.Tensor': [indexTensor, (node) => whole(node.operandList('indices').filter((v) => v !== undefined))],
 };
 
+/** The shape lists, by op. */
+const samples: Readonly<Record<string, readonly KernelSample[]>> = {
+  embedding: [{ operands: { weight: f32(9, 5), indices: indices([3, 2], 9) } }, { operands: { weight: sample('i8', [9, 3]), indices: indices([5], 9) } }, { operands: { weight: f32(4, 3), indices: indices([], 4) } }, { operands: { weight: f32(4, 3), indices: indices([0, 2], 4) } }],
+  index_select: [{ operands: { self: f32(3, 5), index: indices([7], 5) }, attrs: { dim: 1 } }, { operands: { self: sample('bool', [4]), index: indices([3], 4) }, attrs: { dim: 0 } }],
+  gather: [{ operands: { self: f32(3, 5), index: indices([2, 4], 5) }, attrs: { dim: 1 } }, { operands: { self: sample('i64', [3, 4]), index: indices([5, 4], 3) }, attrs: { dim: 0 } }],
+  'index.Tensor': [
+    { operands: { self: f32(3, 5, 2), indices: [indices([4], 3, true)] } },
+    { operands: { self: f32(3, 5, 2), indices: [undefined, indices([2, 3], 5)] } },
+    { operands: { self: f32(3, 5, 2), indices: [indices([2, 1], 3), indices([4], 5, true)] } },
+    { operands: { self: f32(3, 5, 2), indices: [indices([4], 3), undefined, indices([4], 2)] } },
+  ],
+};
+
 /** Whether a dim is the number 0; such tables cannot be read at all. */
 const empty = (dims: readonly Dim[]): boolean => dims.includes(0);
 
@@ -137,6 +151,7 @@ export const gatherKernels: readonly WebGPUKernel[] = Object.entries(lookups)
       name: `gather/aten.${name}`,
       op: op(`aten.${name}`),
       error: exact,
+      samples: samples[name] ?? [],
       supports: (node) => (empty(lookup(node).table.type.shape) && !empty(node.results[0]!.type.shape) ? no('the table is empty') : fits(node)),
       emit: (node) => [emit(node, lookup(node))],
     }),

@@ -1,10 +1,11 @@
 import { type Dim, type Node, no, type Verdict, yes } from '@qfuse/plugin';
-import { defineKernel, type Dispatch, type ErrorBound, type WebGPUKernel } from '../kernel.js';
+import { defineKernel, type Dispatch, type ErrorBound, type KernelSample, type WebGPUKernel } from '../kernel.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue, loadFunction } from '../wgsl/elements.js';
 import { joinSum, lanesFor, rowsDispatch } from '../wgsl/rows.js';
 import { attrOf, hasOp, op, present } from './ops.js';
 import { rowLength } from './reduce.js';
+import { f32, sample } from './samples.js';
 
 /**
  * Layer and RMS norms over the last axes: `y = (x - mean) / sqrt(variance + eps) · weight + bias`; for RMS
@@ -68,7 +69,14 @@ ${rstd === undefined ? '' : 'if (first == 0u) { rstd[row] = scale; }'}`,
 
 const named: Readonly<Record<string, boolean>> = { native_layer_norm: false, layer_norm: false, rms_norm: true };
 
+const samplesFor = (root: boolean): readonly KernelSample[] => [
+  { operands: { input: f32(3, 70), weight: f32(70), ...(!root && { bias: f32(70) }) }, attrs: { normalized_shape: [70], eps: 1e-5 } },
+  { operands: { input: f32(2, 3, 4), weight: f32(3, 4) }, attrs: { normalized_shape: [3, 4], eps: 1e-5 } },
+  { operands: { input: f32(5) }, attrs: { normalized_shape: [5], eps: 0.5 } },
+  { operands: { input: sample('f32', [2, 4], [1000, 1001, 1002, 1003, 7, 7, 7, 7]) }, attrs: { normalized_shape: [4], eps: 1e-5 } },
+];
+
 /** Kernels of this family for the ops that exist. */
 export const layerNormKernels: readonly WebGPUKernel[] = Object.entries(named)
   .filter(([name]) => hasOp(`aten.${name}`))
-  .map(([name, root]) => defineKernel({ name: `norm/aten.${name}`, op: op(`aten.${name}`), error: bound, supports, emit: (node, target) => [emit(node, root, target)] }));
+  .map(([name, root]) => defineKernel({ name: `norm/aten.${name}`, op: op(`aten.${name}`), error: bound, samples: samplesFor(root), supports, emit: (node, target) => [emit(node, root, target)] }));

@@ -1,11 +1,12 @@
 import { type Dim, type Node, no, type Scalar, scalarNumber, type Value, type Verdict, yes } from '@qfuse/plugin';
-import { type Binding, type Cost, defineKernel, type Dispatch, type ErrorBound, type ParameterType, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { type Binding, type Cost, defineKernel, type Dispatch, type ErrorBound, type KernelSample, type ParameterType, type Sizes, type WebGPUKernel } from '../kernel.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue } from '../wgsl/elements.js';
 import { broadcastIndexing, type Indexing, rowMajor } from '../wgsl/indexing.js';
 import { type Extents, matmulDispatches } from '../wgsl/matmul.js';
 import { f32Literal } from '../wgsl/shader.js';
 import { attrOf, hasOp, op, present } from './ops.js';
+import { f32, samplesOf } from './samples.js';
 
 /**
  * Products of f32 matrices in all spellings of ATen: `mm`, `bmm`, `matmul` (broadcast batches, vectors), `linear`
@@ -129,6 +130,19 @@ function cost(node: Node, sizes: Sizes, product: (node: Node) => Product): Cost 
   return { bytes, operations: 2 * batch * m * n * k };
 }
 
+/** The shape lists, by op: odd sizes around the tiles, batches that broadcast, no K, no rows. */
+const samples: Readonly<Record<string, readonly KernelSample['operands'][]>> = {
+  mm: [{ self: f32(5, 7), mat2: f32(7, 3) }, { self: f32(3, 0), mat2: f32(0, 2) }, { self: f32(70, 17), mat2: f32(17, 66) }],
+  bmm: [{ self: f32(3, 5, 7), mat2: f32(3, 7, 2) }, { self: f32(0, 2, 3), mat2: f32(0, 3, 4) }],
+  matmul: [{ self: f32(2, 1, 3, 5), other: f32(4, 5, 2) }, { self: f32(5), other: f32(3, 5, 2) }, { self: f32(3, 5), other: f32(5) }, { self: f32(9), other: f32(9) }, { self: f32(2, 6, 5), other: f32(5, 3) }],
+  mv: [{ self: f32(3, 5), vec: f32(5) }],
+  dot: [{ self: f32(37), tensor: f32(37) }],
+  linear: [{ input: f32(2, 3, 5), weight: f32(7, 5), bias: f32(7) }, { input: f32(5), weight: f32(7, 5) }, { input: f32(66, 19), weight: f32(67, 19), bias: f32(67) }, { input: f32(0, 5), weight: f32(7, 5) }],
+  addmm: [{ self: f32(3), mat1: f32(5, 7), mat2: f32(7, 3) }, { self: f32(5, 1), mat1: f32(5, 7), mat2: f32(7, 3) }],
+  baddbmm: [{ self: f32(3, 1, 2), batch1: f32(3, 5, 7), batch2: f32(3, 7, 2) }],
+  addmv: [{ self: f32(3), mat: f32(3, 5), vec: f32(5) }],
+};
+
 /** Kernels of this family for the ops that exist. */
 export const matmulKernels: readonly WebGPUKernel[] = Object.entries(products)
   .filter(([name]) => hasOp(`aten.${name}`))
@@ -137,6 +151,7 @@ export const matmulKernels: readonly WebGPUKernel[] = Object.entries(products)
       name: `matmul/aten.${name}`,
       op: op(`aten.${name}`),
       error: bound,
+      samples: samplesOf(...(samples[name] ?? [])),
       supports,
       emit: (node, target) => emit(node, product(node), target),
       cost: (node, sizes) => cost(node, sizes, product),

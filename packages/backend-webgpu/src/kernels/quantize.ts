@@ -1,12 +1,13 @@
 import { type GranularityAttrs, quant } from '@qfuse/ops';
 import { type Constant, type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
-import { type Binding, defineKernel, type Dispatch, type ErrorBound, exact, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { type Binding, defineKernel, type Dispatch, type ErrorBound, exact, type KernelSample, type SampleTensor, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { floatConstant } from '../packing.js';
 import { knownLayout, layoutOf } from '../storage.js';
 import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
 import { indexing, rowMajor } from '../wgsl/indexing.js';
 import { type MapInit, mapDispatch } from '../wgsl/map.js';
 import { axisOf } from './ops.js';
+import { fixed, sample } from './samples.js';
 
 /**
  * `quant.quantize` and `quant.dequantize` in all granularities: `q = clamp(round(x · (1 / scale)) + zero, qmin, qmax)`,
@@ -101,7 +102,24 @@ return ${convert('i32(q)', 'i32', scalar)};`;
   });
 }
 
+const range = { qmin: -128, qmax: 127 };
+const codes = sample('i8', [4, 6], [-128, 127, 0, 5, -7, 33, 100]);
+const ties = sample('f32', [4, 6], [0.25, 0.75, -0.25, 1.25, -1.75, 1000, -1000, Infinity, -Infinity, 0.125]);
+const scales = (...shape: number[]): SampleTensor => sample('f32', shape, [0.5, 0.1, 0.3, 0.007]);
+const zeros = (...shape: number[]): SampleTensor => sample('i64', shape, [3, -5, 0, 127]);
+
+/** All granularities, with and without zero points, computed and constant parameters. */
+const samplesFor = (input: SampleTensor, dtype: 'i8' | 'f32'): readonly KernelSample[] => [
+  { operands: { input, scale: scales(), zero_point: zeros() }, attrs: { granularity: 'tensor', dtype, ...range } },
+  { operands: { input, scale: fixed(sample('f64', [], [0.25])), zero_point: fixed(zeros()) }, attrs: { granularity: 'tensor', dtype, ...range } },
+  { operands: { input, scale: scales(6), zero_point: zeros(6) }, attrs: { granularity: 'axis', axis: 1, dtype, ...range } },
+  { operands: { input, scale: fixed(scales(4)) }, attrs: { granularity: 'axis', axis: 0, dtype, qmin: -127, qmax: 127 } },
+  { operands: { input, scale: scales(4, 1), zero_point: sample('i8', [4, 1], [3, -5]) }, attrs: { granularity: 'row', dtype, ...range } },
+  { operands: { input, scale: scales(4, 2) }, attrs: { granularity: 'group', axis: 1, group_size: 3, dtype, ...range } },
+  { operands: { input, scale: scales(2, 3), zero_point: zeros(2, 3) }, attrs: { granularity: 'block', block_size: [2, 2], dtype, ...range } },
+];
+
 export const quantizeKernels: readonly WebGPUKernel[] = [
-  defineKernel({ name: 'quantize/quant.quantize', op: quant.Quantize, packs: ['scale', 'zero_point'], error: exact, supports, emit: (node) => [emit(node, 'quantize')] }),
-  defineKernel({ name: 'quantize/quant.dequantize', op: quant.Dequantize, packs: ['scale', 'zero_point'], error: dequantizeError, supports, emit: (node) => [emit(node, 'dequantize')] }),
+  defineKernel({ name: 'quantize/quant.quantize', op: quant.Quantize, packs: ['scale', 'zero_point'], error: exact, samples: samplesFor(ties, 'i8'), supports, emit: (node) => [emit(node, 'quantize')] }),
+  defineKernel({ name: 'quantize/quant.dequantize', op: quant.Dequantize, packs: ['scale', 'zero_point'], error: dequantizeError, samples: samplesFor(codes, 'f32'), supports, emit: (node) => [emit(node, 'dequantize')] }),
 ];

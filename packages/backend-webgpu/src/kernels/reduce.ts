@@ -1,10 +1,11 @@
 import { countOf, type DType, isStatic, type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
-import { defineKernel, type Dispatch, type ErrorBound, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { defineKernel, type Dispatch, type ErrorBound, type KernelSample, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { knownLayout, type ScalarType } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
 import { type Join, lanesFor, rowsDispatch } from '../wgsl/rows.js';
 import { attrOf, axisOf, hasOp, op } from './ops.js';
+import { f32, sample } from './samples.js';
 
 /**
  * Reductions over some or all axes: `y[kept] = finish(combine over reduced of x)`. A row is one element of the result.
@@ -129,6 +130,22 @@ if (first == 0u) { y[row] = ${word(finish, output.type.dtype)}; }`,
   });
 }
 
+/** The shape list: rows of one element, none, and more than the lanes; kept axes on both sides. */
+function samplesFor(name: string, { truth }: Reduction): readonly KernelSample[] {
+  const whole = !/[.]/.test(name) && !name.startsWith('a');
+  const one = name.endsWith('.dim_int') || name === 'any.dim' || name === 'all.dim';
+  const dims = (...axes: number[]): Readonly<Record<string, unknown>> => (whole || name === 'any' || name === 'all' ? {} : { dim: one ? axes[0]! : axes });
+  const empty = name.startsWith('a') && truth !== true ? [] : [f32(0)];
+  return [
+    { operands: { self: f32(3, 5, 70) }, attrs: dims(2) },
+    { operands: { self: f32(70, 3) }, attrs: { ...dims(0), ...(Object.keys(dims(0)).length > 0 && { keepdim: true }) } },
+    { operands: { self: f32(2, 3, 2, 5) }, attrs: dims(-1, 1) },
+    ...(truth === true ? [{ operands: { self: sample('bool', [3, 4]) }, attrs: dims(1) }, { operands: { self: sample('f32', [4], [0, NaN, 1, 0]) }, attrs: dims(0) }] : [{ operands: { self: sample('f32', [3, 3], [1, NaN, 2, -Infinity]) }, attrs: dims(1) }]),
+    ...(name.startsWith('mean') ? [] : [{ operands: { self: sample('i64', [4, 3], [1, -2, 3]) }, attrs: dims(0) }]),
+    ...(name === 'max' || name === 'min' ? [] : empty.map((self) => ({ operands: { self }, attrs: dims(0) }))),
+  ];
+}
+
 /** Kernels of this family for the ops that exist. */
 export const reduceKernels: readonly WebGPUKernel[] = Object.entries(reductions)
   .filter(([name]) => hasOp(`aten.${name}`))
@@ -137,6 +154,7 @@ export const reduceKernels: readonly WebGPUKernel[] = Object.entries(reductions)
       name: `reduce/aten.${name}`,
       op: op(`aten.${name}`),
       error: reductionError,
+      samples: samplesFor(name, reduction),
       supports: (node) => supports(node, reduction),
       emit: (node, target) => [emit(node, reduction, target)],
     }),

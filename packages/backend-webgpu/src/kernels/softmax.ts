@@ -1,11 +1,12 @@
 import { type Node, no, type Verdict, yes } from '@qfuse/plugin';
-import { defineKernel, type Dispatch, type ErrorBound, type WebGPUKernel } from '../kernel.js';
+import { defineKernel, type Dispatch, type ErrorBound, type KernelSample, type WebGPUKernel } from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
 import { joinLargest, joinSum, lanesFor, rowsDispatch } from '../wgsl/rows.js';
 import { attrOf, axisOf, hasOp, op } from './ops.js';
 import { axisRuns, rowLength } from './reduce.js';
+import { f32, sample } from './samples.js';
 
 /**
  * `softmax(x)[k] = exp(x[k] - max x) / Σ exp(x - max x)` along an axis, and its logarithm. As in torch a row of
@@ -64,7 +65,15 @@ const results: Readonly<Record<Form, string>> = {
 
 const named: Readonly<Record<string, Form>> = { _softmax: 'softmax', 'softmax.int': 'softmax', _safe_softmax: 'safe', _log_softmax: 'logarithm', 'log_softmax.int': 'logarithm' };
 
+const samplesFor = (attrs: Readonly<Record<string, unknown>>): readonly KernelSample[] => [
+  { operands: { self: f32(3, 70) }, attrs: { ...attrs, dim: -1 } },
+  { operands: { self: f32(5, 3, 2) }, attrs: { ...attrs, dim: 1 } },
+  { operands: { self: sample('f32', [4, 3], [100, -100, 0, -Infinity, 1, -Infinity, NaN, 1, 2, -Infinity]) }, attrs: { ...attrs, dim: 1 } },
+  { operands: { self: f32() }, attrs: { ...attrs, dim: 0 } },
+  { operands: { self: f32(0, 3) }, attrs: { ...attrs, dim: 0 } },
+];
+
 /** Kernels of this family for the ops that exist. */
 export const softmaxKernels: readonly WebGPUKernel[] = Object.entries(named)
   .filter(([name]) => hasOp(`aten.${name}`))
-  .map(([name, form]) => defineKernel({ name: `softmax/aten.${name}`, op: op(`aten.${name}`), error: bound, supports, emit: (node, target) => [emit(node, form, target)] }));
+  .map(([name, form]) => defineKernel({ name: `softmax/aten.${name}`, op: op(`aten.${name}`), error: bound, samples: samplesFor(name.startsWith('_') ? { half_to_float: false } : {}), supports, emit: (node, target) => [emit(node, form, target)] }));

@@ -9,7 +9,7 @@ import { Narrow } from './slice.js';
 
 /**
  * `y[i] = x[i + 1] - x[i]` along axis `dim`, `n` times; `x` is self between `prepend` and `append`. For bools the
- * difference is "not equal". The axis has `n` elements less, at least none.
+ * difference is "not equal". The axis has `n` elements less, at least none; with `n` 0 nothing is joined.
  */
 export const Diff = defineOp({
   name: 'aten.diff',
@@ -24,11 +24,14 @@ export const Diff = defineOp({
     for (const t of parts)
       if (t.shape.length !== self.shape.length || t.shape.some((d, i) => i !== axis && env.equal(d, self.shape[i]!) === 'no'))
         fail(`a tensor of shape ${shapeText(t.shape)} cannot be joined with ${shapeText(self.shape)} along axis ${axis}`);
+    // Without differences torch joins nothing either.
+    if (n === 0) return [self];
     const size = parts.map((t) => t.shape[axis]!).reduce(dimAdd);
-    return [tensorType(parts.map((t) => t.dtype).reduce(promoteTypes), self.shape.with(axis, n === 0 ? size : dimMax(0, dimSub(size, n))))];
+    return [tensorType(parts.map((t) => t.dtype).reduce(promoteTypes), self.shape.with(axis, dimMax(0, dimSub(size, n))))];
   },
   decompose: ({ operands: { self, prepend, append }, attrs: { n, dim }, env, builder }) => {
     const axis = dim < 0 ? dim + self.type.shape.length : dim;
+    if (n === 0) return [self];
     const parts = [prepend, self, append].filter((v) => v !== undefined);
     let x = parts.length === 1 ? self : builder.create(Cat, { tensors: parts }, { dim: axis }).result;
     for (let i = 0; i < n && x.type.shape[axis] !== 0; i++) {

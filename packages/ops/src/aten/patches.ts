@@ -5,6 +5,8 @@ import { Accumulator } from './support/accumulator.js';
 import { OUTSIDE, pick, pickStrided, steps } from './support/pick.js';
 import { perAxisFrom } from './support/windows.js';
 
+// torch has these for no integers.
+const elements = ['f32', 'f64', 'f16', 'bf16', 'bool'] as const;
 const windowAttrs = { kernel_size: attr.ints(), dilation: attr.ints(), padding: attr.ints(), stride: attr.ints() };
 type Pair<T = number> = readonly [T, T];
 type WindowAttrs = { readonly [K in keyof typeof windowAttrs]: readonly number[] };
@@ -49,7 +51,7 @@ function planeOffsets(windows: Windows, [height, width]: Pair, [rows, columns]: 
 export const Im2col = defineOp({
   name: 'aten.im2col',
   summary: 'the elements under a sliding window as columns',
-  operands: { self: tensor() },
+  operands: { self: tensor(...elements) },
   attrs: windowAttrs,
   infer: ({ operands: { self }, attrs, env, fail }) => {
     const { shape } = self;
@@ -70,7 +72,7 @@ export const Im2col = defineOp({
 export const Col2im = defineOp({
   name: 'aten.col2im',
   summary: 'columns under a sliding window added up on an image',
-  operands: { self: tensor() },
+  operands: { self: tensor(...elements) },
   attrs: { output_size: attr.dims(), ...windowAttrs },
   infer: ({ operands: { self }, attrs, env, fail }) => {
     const { shape } = self;

@@ -1,12 +1,13 @@
 import { attr, type AttrSpecs, dimText, tensor, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { wrapAxis } from '../shapes.js';
-import { arrangeLines, selection, stableOrder } from './support/sorting.js';
+import { arrangeLines, selection, sorted } from './support/sorting.js';
 
 const order = { dim: attr.optional(attr.int(), -1), descending: attr.optional(attr.bool(), false) };
 interface Order {
   readonly dim: number;
   readonly descending: boolean;
+  readonly stable?: boolean | undefined;
 }
 
 const sorting = <A extends AttrSpecs>(name: string, more: A) =>
@@ -20,16 +21,19 @@ const sorting = <A extends AttrSpecs>(name: string, more: A) =>
       return [tensorType(self.dtype, self.shape), tensorType('i64', self.shape)];
     },
     reference: ({ operands: { self }, attrs, fail }) => {
-      const { dim, descending } = attrs as Order;
-      const { values, indices } = arrangeLines(self, wrapAxis(dim, self.shape.length, fail), self.shape, stableOrder(descending));
+      const { dim, descending, stable } = attrs as Order;
+      const { values, indices } = arrangeLines(self, wrapAxis(dim, self.shape.length, fail), self.shape, sorted(descending, stable ?? false));
       return [values, indices];
     },
   });
 
-/** `(values, indices)` of each line along `dim` in ascending or `descending` order. NaN is the largest; equal elements keep their order. */
+/**
+ * `(values, indices)` of each line along `dim` in ascending or `descending` order. NaN is the largest. The indices of
+ * equal elements are left open by torch; here they are as on torch's CPU.
+ */
 export const Sort = sorting('aten.sort', {});
 
-/** {@link Sort}, which is stable in any case. */
+/** {@link Sort}; with `stable`, equal elements keep their order. */
 export const SortStable = sorting('aten.sort.stable', { stable: attr.optional(attr.bool()) });
 
 const argsorting = <A extends AttrSpecs>(name: string, more: A) =>
@@ -43,8 +47,8 @@ const argsorting = <A extends AttrSpecs>(name: string, more: A) =>
       return [tensorType('i64', self.shape)];
     },
     decompose: ({ operands: { self }, attrs, builder }) => {
-      const { dim, descending } = attrs as Order;
-      return [builder.create(Sort, { self }, { dim, descending }).results[1]!];
+      const { dim, descending, stable } = attrs as Order;
+      return [builder.create(SortStable, { self }, { stable, dim, descending }).results[1]!];
     },
   });
 
@@ -81,11 +85,11 @@ export const Topk = defineOp({
     const shape = self.shape.length === 0 ? [] : self.shape.with(axis, k);
     return [tensorType(self.dtype, shape), tensorType('i64', shape)];
   },
-  reference: ({ operands: { self }, attrs: { k, dim, largest, sorted }, results, fail }) => {
+  reference: ({ operands: { self }, attrs: { k, dim, largest, sorted: inOrder }, results, fail }) => {
     const axis = wrapAxis(dim, self.shape.length, fail);
     // A 0-d tensor has one element, which even k = 0 returns.
     const count = self.shape.length === 0 ? 1 : k;
-    const { values, indices } = arrangeLines(self, axis, results[0]!.shape, selection(count, largest, sorted));
+    const { values, indices } = arrangeLines(self, axis, results[0]!.shape, selection(count, largest, inOrder));
     return [values, indices];
   },
 });

@@ -1,10 +1,24 @@
-import { any, defineRule, isFloat, no, op, type OpDefinition, type Rule, type Scalar, scalarNumber, type TensorType, type Verdict, yes } from '@qfuse/plugin';
+import {
+  any,
+  defineRule,
+  isFloat,
+  no,
+  op,
+  type OpDefinition,
+  type Rule,
+  type Scalar,
+  scalarNumber,
+  type TensorType,
+  type Verdict,
+  yes,
+} from '@qfuse/plugin';
 import { aten } from '@qfuse/ops';
 import { ruleNameOf } from './rule-name.js';
 
 const self = any().as('self');
 
-const isUnchanged = (def: OpDefinition, before: TensorType, after: TensorType): Verdict => (before === after ? yes : no(`${def.name} changes the ${before.dtype === after.dtype ? 'shape' : 'dtype'}`));
+const isUnchanged = (def: OpDefinition, before: TensorType, after: TensorType): Verdict =>
+  before === after ? yes : no(`${def.name} changes the ${before.dtype === after.dtype ? 'shape' : 'dtype'}`);
 
 /** to(x, dtype), type_as(x, y), … ⇒ _to_copy(x, dtype) */
 const toCast = (def: OpDefinition): Rule =>
@@ -23,7 +37,8 @@ const toExpand = (def: OpDefinition): Rule =>
     summary: `${def.name} is an expand to the shape of its result`,
     root: op(def, { self }),
     numerics: 'exact',
-    rewrite: ({ self: value }, b, { root }) => b.create(aten.Expand, { self: value }, { size: root.result.type.shape }, { types: [root.result.type] }).result,
+    rewrite: ({ self: value }, b, { root }) =>
+      b.create(aten.Expand, { self: value }, { size: root.result.type.shape }, { types: [root.result.type] }).result,
   });
 
 /** cast(x, dtype of x) ⇒ x,  expand(x, shape of x) ⇒ x */
@@ -44,7 +59,8 @@ const whole = (def: typeof aten.SliceTensor): Rule =>
     summary: 'a slice that takes everything goes',
     root: op(def, { self }),
     numerics: 'exact',
-    where: (m, { root }) => (root.attrs.step === 1 ? isUnchanged(def, m.self.type, root.result.type) : no(`the step is ${String(root.attrs.step)}, expected 1`)),
+    where: (m, { root }) =>
+      root.attrs.step === 1 ? isUnchanged(def, m.self.type, root.result.type) : no(`the step is ${String(root.attrs.step)}, expected 1`),
     rewrite: (m) => m.self,
   });
 
@@ -67,7 +83,8 @@ const neutral = (def: OpDefinition, element: 0 | 1, floats: boolean): Rule =>
     numerics: 'exact',
     where: (m, { root }) => {
       const { other, alpha } = root.attrs as unknown as Scalars;
-      if (!Object.is(scalarNumber(other), element)) return no(`the other operand is ${Object.is(scalarNumber(other), -0) ? '-0' : scalarNumber(other)}, expected ${element}`);
+      if (!Object.is(scalarNumber(other), element))
+        return no(`the other operand is ${Object.is(scalarNumber(other), -0) ? '-0' : scalarNumber(other)}, expected ${element}`);
       const factor = alpha === undefined ? 1 : scalarNumber(alpha);
       if (isFloat(m.self.type.dtype) && !floats) return no('adding 0 to floats turns -0 into 0');
       if (isFloat(m.self.type.dtype) && !(factor > 0 && factor < Infinity)) return no(`alpha is ${factor}: its product with 0 is not 0`);

@@ -1,5 +1,6 @@
-import { any, constant, defineRule, maybe, no, type Node, op, type Rule, scalarNumber, tensorType, type Value, yes } from '@qfuse/plugin';
+import { any, constant, defineRule, maybe, no, type Node, op, type Rule, scalarNumber, type Value, yes } from '@qfuse/plugin';
 import { aten } from '@qfuse/ops';
+import { biasOf, isBias } from './bias.js';
 import { productRules } from './products.js';
 import { viewAs } from './views.js';
 import { isMatrix, knownMatrix, sameDim, transposed } from './weights.js';
@@ -11,7 +12,8 @@ const permutedWeight = defineRule({
   root: op(aten.Linear, { input: any().as('x'), weight: op(aten.Permute, { self: knownMatrix }).shared().as('permute') }),
   numerics: 'exact',
   where: (m) => isMatrix(m),
-  rewrite: (m, b, { root }) => b.create(aten.Linear, { input: m.x, weight: transposed((m.dequantize?.result ?? m.kn)!, b), bias: root.operandOrNone('bias') }).result,
+  rewrite: (m, b, { root }) =>
+    b.create(aten.Linear, { input: m.x, weight: transposed((m.dequantize?.result ?? m.kn)!, b), bias: root.operandOrNone('bias') }).result,
 });
 
 const biasless = maybe(op(aten.View).as('view'), 'self', op(aten.Linear, { input: any().as('x'), weight: any().as('w') }).as('linear'));
@@ -44,13 +46,10 @@ const addBias = (name: string, root: ReturnType<typeof sum>): Rule =>
       if (alpha !== 1) return no(`alpha is ${alpha}, expected 1`);
       if (add.result.type !== from.type || m.bias.type.dtype !== from.type.dtype) return no('the sum has another type than the linear');
       if (!sameDim(env, from.type.shape.at(-1), columns)) return no('the view changes the columns of the linear');
-      const { shape } = m.bias.type;
-      return sameDim(env, shape.at(-1), columns) && shape.slice(0, -1).every((d) => d === 1) ? yes : no('the constant has not one element a column');
+      return isBias(m.bias, columns, env);
     },
     rewrite: (m: Sum, b, { root: add }) => {
-      const { dtype, shape } = m.bias.type;
-      const row = shape.length === 1 ? m.bias : viewAs(m.bias, tensorType(dtype, shape.slice(-1)), b);
-      const linear = b.create(aten.Linear, { input: m.x, weight: m.w, bias: row }, {}, { types: [m.linear.result.type] }).result;
+      const linear = b.create(aten.Linear, { input: m.x, weight: m.w, bias: biasOf(m.bias, b) }, {}, { types: [m.linear.result.type] }).result;
       return m.view === undefined ? linear : viewAs(linear, add.result.type, b);
     },
   });

@@ -10,7 +10,11 @@ const nativeLayerNorm = defineRule({
   where: (_, { root }) => (root.results.slice(1).every((r) => r.useCount === 0) ? yes : no('its mean or rstd is read')),
   rewrite: ({ input }, b, { root }) => {
     const { normalized_shape, eps } = root.attrs;
-    const norm = b.create(aten.LayerNorm, { input, weight: root.operandOrNone('weight'), bias: root.operandOrNone('bias') }, { normalized_shape, eps });
+    const norm = b.create(
+      aten.LayerNorm,
+      { input, weight: root.operandOrNone('weight'), bias: root.operandOrNone('bias') },
+      { normalized_shape, eps },
+    );
     // The other results have no readers; any value of their type would do, their own one stays unread.
     return { results: [norm.result, ...root.results.slice(1)] };
   },

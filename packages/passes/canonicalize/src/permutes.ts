@@ -7,7 +7,8 @@ const self = any().as('self');
 const permute = (value: Value, dims: readonly number[], b: Builder): Value => b.create(aten.Permute, { self: value }, { dims }).result;
 
 /** Where each axis of the result comes from. */
-export const permutationOf = ({ attrs: { dims } }: Node<typeof aten.Permute>): readonly number[] => dims.map((d) => (d < 0 ? d + dims.length : d));
+export const permutationOf = ({ attrs: { dims } }: Node<typeof aten.Permute>): readonly number[] =>
+  dims.map((d) => (d < 0 ? d + dims.length : d));
 
 /** Ops that put the axes of a tensor in another order; each decomposes into the permute that it is. */
 const spellings: readonly OpDefinition[] = [
@@ -31,7 +32,8 @@ const toPermute = (def: OpDefinition): Rule =>
     summary: `${def.name} is a permute`,
     root: op(def, { self }),
     numerics: 'exact',
-    rewrite: ({ self: value }, b, { root, env }) => def.decompose!({ operands: { self: value }, attrs: root.attrs, env, builder: b, results: [root.result.type] }),
+    rewrite: ({ self: value }, b, { root, env }) =>
+      def.decompose!({ operands: { self: value }, attrs: root.attrs, env, builder: b, results: [root.result.type] }),
   });
 
 /** permute(permute(x, p), q) ⇒ permute(x, p[q]) */
@@ -42,7 +44,11 @@ const chain = defineRule({
   numerics: 'exact',
   rewrite: ({ self: value, inner }, b, { root }) => {
     const p = permutationOf(inner);
-    return permute(value, permutationOf(root).map((i) => p[i]!), b);
+    return permute(
+      value,
+      permutationOf(root).map((i) => p[i]!),
+      b,
+    );
   },
 });
 

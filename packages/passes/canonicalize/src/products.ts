@@ -1,5 +1,19 @@
-import { any, type Dim, defineRule, maybe, no, type Node, op, type Rule, scalarNumber, type ShapeEnv, type Verdict, yes } from '@qfuse/plugin';
+import {
+  any,
+  type Dim,
+  defineRule,
+  maybe,
+  no,
+  type Node,
+  op,
+  type Rule,
+  scalarNumber,
+  type ShapeEnv,
+  type Verdict,
+  yes,
+} from '@qfuse/plugin';
 import { aten } from '@qfuse/ops';
+import { biasOf, isBias } from './bias.js';
 import { isMatrix, type Matrix, matrix, matrixValue, sameDim, weightOf } from './weights.js';
 
 /** mm(x, Wᵀ) ⇒ linear(x, W) */
@@ -31,11 +45,10 @@ const addmm = defineRule({
   where: (m, { root, env }) => {
     const [alpha, beta] = [scalarNumber(root.attrs.alpha), scalarNumber(root.attrs.beta)];
     if (alpha !== 1 || beta !== 1) return no(`alpha is ${alpha} and beta ${beta}, expected 1`);
-    const { shape } = m.bias.type;
-    if (shape.length !== 1 || !sameDim(env, shape[0], root.result.type.shape[1])) return no('the first operand is not a bias: expected one element a column');
-    return isMatrix(m);
+    const verdict = isBias(m.bias, root.result.type.shape[1], env);
+    return verdict.ok ? isMatrix(m) : verdict;
   },
-  rewrite: (m, b) => b.create(aten.Linear, { input: m.x, weight: weightOf(m, b), bias: m.bias }).result,
+  rewrite: (m, b) => b.create(aten.Linear, { input: m.x, weight: weightOf(m, b), bias: biasOf(m.bias, b) }).result,
 });
 
 const batched = maybe(
@@ -56,7 +69,8 @@ function repeatsMatrix(m: Batched, env: ShapeEnv): Verdict {
   for (const node of [m.unfolded, m.expand, m.folded]) {
     if (node === undefined) continue;
     const shape: readonly Dim[] = node.result.type.shape;
-    if (!sameDim(env, shape.at(-2), k) || !sameDim(env, shape.at(-1), n)) return no(`${node.op.name} changes the last two axes of the second operand`);
+    if (!sameDim(env, shape.at(-2), k) || !sameDim(env, shape.at(-1), n))
+      return no(`${node.op.name} changes the last two axes of the second operand`);
   }
   return yes;
 }

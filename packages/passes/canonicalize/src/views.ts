@@ -1,4 +1,17 @@
-import { any, type Builder, defineRule, type Dim, no, op, type OpDefinition, type Rule, type ShapeEnv, type TensorType, type Value, yes } from '@qfuse/plugin';
+import {
+  any,
+  type Builder,
+  defineRule,
+  type Dim,
+  no,
+  op,
+  type OpDefinition,
+  type Rule,
+  type ShapeEnv,
+  type TensorType,
+  type Value,
+  yes,
+} from '@qfuse/plugin';
 import { allOps, aten } from '@qfuse/ops';
 import { ruleNameOf } from './rule-name.js';
 
@@ -8,12 +21,18 @@ const self = any().as('self');
  * Every op that reads the same elements in the same order under another shape. Strides mean nothing here: also where
  * torch cannot view a permuted tensor, `view` means reshape.
  */
-const spellings: readonly OpDefinition[] = [...allOps.filter((o) => o.view && o !== aten.View && o.variadic < 0), aten.ViewAs, aten.ReshapeAs];
+const spellings: readonly OpDefinition[] = [
+  ...allOps.filter((o) => o.view && o !== aten.View && o.variadic < 0),
+  aten.ViewAs,
+  aten.ReshapeAs,
+];
 
 /** A view of exactly this type: no -1 is left in its size, and what a file states of symbolic dims is kept. */
-export const viewAs = (value: Value, type: TensorType, b: Builder): Value => b.create(aten.View, { self: value }, { size: type.shape }, { types: [type] }).result;
+export const viewAs = (value: Value, type: TensorType, b: Builder): Value =>
+  b.create(aten.View, { self: value }, { size: type.shape }, { types: [type] }).result;
 
-const sameDims = (env: ShapeEnv, a: readonly Dim[], b: readonly Dim[]): boolean => a.length === b.length && a.every((d, i) => env.equal(d, b[i]!) === 'yes');
+const sameDims = (env: ShapeEnv, a: readonly Dim[], b: readonly Dim[]): boolean =>
+  a.length === b.length && a.every((d, i) => env.equal(d, b[i]!) === 'yes');
 
 /** reshape(x, …), flatten(x), unsqueeze(x, d), clone(x), … ⇒ view(x, shape of the result) */
 const toView = (def: OpDefinition): Rule =>
@@ -53,7 +72,8 @@ const sameShape = defineRule({
   summary: 'a view with the shape that is there already changes nothing',
   root: op(aten.View, { self }),
   numerics: 'exact',
-  where: ({ self: value }, { root, env }) => (sameDims(env, value.type.shape, root.result.type.shape) ? yes : no('the view changes the shape')),
+  where: ({ self: value }, { root, env }) =>
+    sameDims(env, value.type.shape, root.result.type.shape) ? yes : no('the view changes the shape'),
   rewrite: ({ self: value }) => value,
 });
 

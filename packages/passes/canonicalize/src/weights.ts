@@ -1,4 +1,23 @@
-import { type Builder, constant, type Constant, decodeElements, type Dim, encodeElements, any, newElements, no, type Node, numel, oneOf, op, type ShapeEnv, tensorType, type Value, type Verdict, yes } from '@qfuse/plugin';
+import {
+  type Builder,
+  constant,
+  type Constant,
+  decodeElements,
+  type Dim,
+  encodeElements,
+  any,
+  newElements,
+  no,
+  type Node,
+  numel,
+  oneOf,
+  op,
+  type ShapeEnv,
+  tensorType,
+  type Value,
+  type Verdict,
+  yes,
+} from '@qfuse/plugin';
 import { aten, quant } from '@qfuse/ops';
 import { permutationOf } from './permutes.js';
 
@@ -6,7 +25,12 @@ import { permutationOf } from './permutes.js';
 export const knownMatrix = oneOf(op(quant.Dequantize, { input: constant() }).shared().as('dequantize'), constant().as('kn'));
 
 /** The second operand `[K, N]` of a product: behind a permute, which `aten.linear` does without, or known at compile time and transposed there. */
-export const matrix = oneOf(op(aten.Permute, { self: any().as('nk') }).shared().as('permute'), knownMatrix);
+export const matrix = oneOf(
+  op(aten.Permute, { self: any().as('nk') })
+    .shared()
+    .as('permute'),
+  knownMatrix,
+);
 
 /** What {@link matrix} captures. */
 export interface Matrix {
@@ -23,7 +47,8 @@ export const matrixValue = (m: Matrix): Value => (m.permute?.result ?? m.dequant
 export function isMatrix(m: Matrix): Verdict {
   const { shape } = matrixValue(m).type;
   if (shape.length !== 2) return no(`the second operand has rank ${shape.length}, expected 2`);
-  if (m.permute !== undefined && permutationOf(m.permute).join() !== '1,0') return no(`the second operand is permuted by [${permutationOf(m.permute).join(', ')}], expected [1, 0]`);
+  if (m.permute !== undefined && permutationOf(m.permute).join() !== '1,0')
+    return no(`the second operand is permuted by [${permutationOf(m.permute).join(', ')}], expected [1, 0]`);
   // Scales of rows would become scales of columns, which have no name.
   return m.dequantize?.attrs.granularity === 'row' ? no('the second operand has one scale a row, which cannot be transposed') : yes;
 }
@@ -32,7 +57,8 @@ export function isMatrix(m: Matrix): Verdict {
 export const weightOf = (m: Matrix, b: Builder): Value => m.nk ?? transposed(matrixValue(m), b);
 
 /** Whether two dims are known to be equal; a dim that is not there equals none. */
-export const sameDim = (env: ShapeEnv, a: Dim | undefined, b: Dim | undefined): boolean => a !== undefined && b !== undefined && env.equal(a, b) === 'yes';
+export const sameDim = (env: ShapeEnv, a: Dim | undefined, b: Dim | undefined): boolean =>
+  a !== undefined && b !== undefined && env.equal(a, b) === 'yes';
 
 /**
  * The transpose of a matrix: a constant is transposed when it is read, a dequantized one before it is dequantized, with
@@ -47,7 +73,11 @@ export function transposed(value: Value, b: Builder): Value {
   const zeroPoint = dq.operandOrNone('zero_point');
   return b.create(
     quant.Dequantize,
-    { input: transposed(dq.operand('input'), b), scale: turn(dq.operand('scale')), zero_point: zeroPoint === undefined ? undefined : turn(zeroPoint) },
+    {
+      input: transposed(dq.operand('input'), b),
+      scale: turn(dq.operand('scale')),
+      zero_point: zeroPoint === undefined ? undefined : turn(zeroPoint),
+    },
     { ...dq.attrs, axis: axis === undefined ? undefined : 1 - (axis < 0 ? axis + 2 : axis), block_size: block_size?.toReversed() },
   ).result;
 }

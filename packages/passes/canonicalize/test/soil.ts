@@ -1,6 +1,16 @@
-import { type AnyOp, type AttrRecord, boolScalar, type Dim, floatScalar, intScalar, type TensorType, tensorType, type Value } from '@qfuse/plugin';
+import {
+  type AnyOp,
+  type AttrRecord,
+  boolScalar,
+  type Dim,
+  floatScalar,
+  intScalar,
+  type TensorType,
+  tensorType,
+  type Value,
+} from '@qfuse/plugin';
 import { aten, quant } from '@qfuse/ops';
-import { Random, type Soil } from '@qfuse/testing';
+import type { Random, Soil } from '@qfuse/testing';
 
 /** Sizes of one planted graph: drawn once, so that operands fit each other. */
 interface Sizes {
@@ -13,7 +23,8 @@ interface Sizes {
 const drawn = new WeakMap<Random, Sizes>();
 function sizesOf(random: Random): Sizes {
   let sizes = drawn.get(random);
-  if (sizes === undefined) drawn.set(random, (sizes = { batch: random.int(1, 3), m: random.int(1, 4), k: random.int(1, 5), n: random.int(1, 5) }));
+  if (sizes === undefined)
+    drawn.set(random, (sizes = { batch: random.int(1, 3), m: random.int(1, 4), k: random.int(1, 5), n: random.int(1, 5) }));
   return sizes;
 }
 
@@ -36,10 +47,25 @@ function attrsOf(op: AnyOp, random: Random, [input, scale]: readonly (Value | un
     case aten.View:
       return { size: viewSize(shapeOf(input), random) };
     case aten.Expand:
-      return { size: [batch, ...shapeOf(input).slice(-2).map((d) => (d === 1 && random.chance(0.1) ? 2 : d))] };
+      return {
+        size: [
+          batch,
+          ...shapeOf(input)
+            .slice(-2)
+            .map((d) => (d === 1 && random.chance(0.1) ? 2 : d)),
+        ],
+      };
     case quant.Dequantize: {
       const fitting = [0, 1].filter((axis) => shapeOf(input)[axis] === shapeOf(scale)[0]);
-      return { granularity: 'axis', axis: random.pick(fitting), group_size: undefined, block_size: undefined, qmin: -128, qmax: 127, dtype: 'f32' };
+      return {
+        granularity: 'axis',
+        axis: random.pick(fitting),
+        group_size: undefined,
+        block_size: undefined,
+        qmin: -128,
+        qmax: 127,
+        dtype: 'f32',
+      };
     }
     default:
       return op.attrNames.includes('alpha') ? { alpha: random.pick([1, 1, 1, 2].map((x) => intScalar(x))), beta: intScalar(1) } : {};
@@ -55,7 +81,17 @@ const products = (x: (sizes: Sizes, random: Random) => TensorType, linear = fals
     if (name === 'bias') return { type: random.pick([f32(n), f32(n), f32(1, n), f32(1)]) };
     if (name === 'nk' || name === 'w') return { type: f32(n, k) };
     if (name === 'kn') return { type: f32(k, n) };
-    return form === 'constant' ? { type: tensorType('i8', random.pick([[k, n], [n, k]])) } : { type: linear ? f32(n, k) : f32(k, n) };
+    return form === 'constant'
+      ? {
+          type: tensorType(
+            'i8',
+            random.pick([
+              [k, n],
+              [n, k],
+            ]),
+          ),
+        }
+      : { type: linear ? f32(n, k) : f32(k, n) };
   },
   attrs: attrsOf,
   free: (op, operand, edit, random, others) => {
@@ -66,10 +102,24 @@ const products = (x: (sizes: Sizes, random: Random) => TensorType, linear = fals
 });
 
 /** Scalars that are neutral, nearly neutral and not at all. */
-const scalars = [intScalar(0), floatScalar(0), floatScalar(-0), intScalar(1), floatScalar(1), boolScalar(false), boolScalar(true), intScalar(2)];
+const scalars = [
+  intScalar(0),
+  floatScalar(0),
+  floatScalar(-0),
+  intScalar(1),
+  floatScalar(1),
+  boolScalar(false),
+  boolScalar(true),
+  intScalar(2),
+];
 const neutral: Soil = {
   value: (_, random) => ({ type: tensorType(random.pick(['f32', 'f16', 'i32', 'i64', 'bool']), [random.int(0, 9)]) }),
-  attrs: (op, random) => ({ other: random.pick(scalars), ...(op.attrNames.includes('alpha') ? { alpha: random.pick([intScalar(1), intScalar(1), intScalar(-1), floatScalar(0.5), floatScalar(Infinity)]) } : {}) }),
+  attrs: (op, random) => ({
+    other: random.pick(scalars),
+    ...(op.attrNames.includes('alpha')
+      ? { alpha: random.pick([intScalar(1), intScalar(1), intScalar(-1), floatScalar(0.5), floatScalar(Infinity)]) }
+      : {}),
+  }),
 };
 
 const norm: Soil = {
@@ -78,7 +128,8 @@ const norm: Soil = {
 };
 
 const matrixRows = ({ m, k }: Sizes): TensorType => f32(m, k);
-const anyRows = ({ m, k, batch }: Sizes, random: Random): TensorType => random.pick([f32(k), f32(m, k), f32(batch, m, k), f32(batch, 2, m, k)]);
+const anyRows = ({ m, k, batch }: Sizes, random: Random): TensorType =>
+  random.pick([f32(k), f32(m, k), f32(batch, m, k), f32(batch, 2, m, k)]);
 
 /** What planted graphs of the rules of `canonicalize` need to know. */
 export const soils: Readonly<Record<string, Soil>> = {

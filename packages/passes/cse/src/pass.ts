@@ -1,4 +1,14 @@
-import { type AnyOp, type AttrRecord, definePass, type Editor, type Graph, type GraphConstant, type Node, type NodeId, type Pass } from '@qfuse/plugin';
+import {
+  type AnyOp,
+  type AttrRecord,
+  definePass,
+  type Editor,
+  type Graph,
+  type GraphConstant,
+  type Node,
+  type NodeId,
+  type Pass,
+} from '@qfuse/plugin';
 
 /**
  * Common subexpression elimination: of two pure nodes with the same op, operands and attributes the first stays.

@@ -12,7 +12,7 @@ export const pass: Pass = definePass({
   run: ({ graph, edit }) => {
     let nodes = 0;
     // Readers stand behind producers, so one walk from the end finds everything.
-    for (let n = graph.ids.last; n >= 0; ) {
+    for (let n = graph.ids.last; n >= 0;) {
       const before = graph.ids.prev(n);
       const node = graph.node(n as NodeId);
       if (isDead(graph, node)) {

@@ -1,4 +1,17 @@
-import { Editor, Graph, type HostTensor, isStatic, namedOperands, type Node, nodeAttrs, QfuseError, SymExpr, tensorFrom, tensorType, type Value } from '@qfuse/plugin';
+import {
+  Editor,
+  Graph,
+  type HostTensor,
+  isStatic,
+  namedOperands,
+  type Node,
+  nodeAttrs,
+  QfuseError,
+  SymExpr,
+  tensorFrom,
+  tensorType,
+  type Value,
+} from '@qfuse/plugin';
 import { isDefinition, type OpDefinition } from '@qfuse/ops';
 
 /** Whether a node can be computed now: pure, constant operands with data, static shapes and attributes, and an op with a meaning. */
@@ -31,8 +44,16 @@ function evaluate(node: Node, slots: readonly (HostTensor | undefined)[]): reado
   // The body of a composite op is a small graph of its own, computed node by node.
   const graph = new Graph(op.name);
   const edit = new Editor(graph);
-  const inputs = slots.map((s, i): Value | undefined => (s === undefined ? undefined : edit.addInput(`x${i}`, tensorType(s.dtype, s.shape))));
-  const outputs = op.decompose!({ operands: namedOperands(op, inputs) as never, attrs: attrs as never, env: graph.env, builder: edit, results: node.results.map((r) => r.type) });
+  const inputs = slots.map((s, i): Value | undefined =>
+    s === undefined ? undefined : edit.addInput(`x${i}`, tensorType(s.dtype, s.shape)),
+  );
+  const outputs = op.decompose!({
+    operands: namedOperands(op, inputs) as never,
+    attrs: attrs as never,
+    env: graph.env,
+    builder: edit,
+    results: node.results.map((r) => r.type),
+  });
   const values = new Map<Value, HostTensor>();
   inputs.forEach((v, i) => v !== undefined && values.set(v, slots[i]!));
   for (const { value, constant } of graph.constants) values.set(value, tensorFrom(constant));

@@ -1,4 +1,18 @@
-import { any, constant, decodeElements, defineRule, integerRange, no, type Node, numel, op, type Rule, type Value, type Verdict, yes } from '@qfuse/plugin';
+import {
+  any,
+  constant,
+  decodeElements,
+  defineRule,
+  integerRange,
+  no,
+  type Node,
+  numel,
+  op,
+  type Rule,
+  type Value,
+  type Verdict,
+  yes,
+} from '@qfuse/plugin';
 import { quant } from '@qfuse/ops';
 
 const scale = constant().as('scale');
@@ -6,7 +20,8 @@ const scale = constant().as('scale');
 type Dequantize = Node<typeof quant.Dequantize>;
 type Quantize = Node<typeof quant.Quantize>;
 
-const axisOf = ({ attrs, result }: Quantize | Dequantize): number | undefined => (attrs.axis !== undefined && attrs.axis < 0 ? attrs.axis + result.type.shape.length : attrs.axis);
+const axisOf = ({ attrs, result }: Quantize | Dequantize): number | undefined =>
+  attrs.axis !== undefined && attrs.axis < 0 ? attrs.axis + result.type.shape.length : attrs.axis;
 
 /** Whether two q/dq nodes have the same grid: scale and zero point are the same values, granularity and range agree. */
 function sameGrid(q: Quantize, dq: Dequantize): Verdict {
@@ -22,11 +37,16 @@ function sameGrid(q: Quantize, dq: Dequantize): Verdict {
 /** With scales in [1/LIMIT, LIMIT] neither 1/s nor (q − z)·s leaves the normal numbers of f32. */
 const LIMIT = 2 ** 100;
 
-/** |q − z| up to which the roundings of scale, product, reciprocal and quotient (2⁻²⁴ each) stay below half a step. */
+/** |q| and |q − z| up to which the roundings of scale, product, reciprocal, quotient and sum (2⁻²⁴ each) stay below half a step. */
 const STEPS = 2 ** 20;
 
+/** Whether arithmetic in a dtype rounds no more than {@link STEPS} takes into account. */
+const isPrecise = (dtype: string): boolean => dtype === 'f32' || dtype === 'f64';
+
 const elements = ({ type, constant: data }: Value): readonly number[] | undefined =>
-  data?.resolved === true ? Array.from(decodeElements(type.dtype, data.bytes(), numel(type) as number) as ArrayLike<number | bigint>, Number) : undefined;
+  data?.resolved === true
+    ? Array.from(decodeElements(type.dtype, data.bytes(), numel(type) as number) as ArrayLike<number | bigint>, Number)
+    : undefined;
 
 /** Whether every integer of [qmin, qmax] comes back when it is dequantized and quantized. */
 function comesBack(q: Quantize, scale: Value): Verdict {
@@ -38,7 +58,7 @@ function comesBack(q: Quantize, scale: Value): Verdict {
   const zeroPoint = q.operandOrNone('zero_point');
   const zeros = zeroPoint === undefined ? [0] : elements(zeroPoint);
   if (zeros === undefined) return no('the zero points are not constant');
-  const far = zeros.find((z) => !Number.isInteger(z) || Math.max(Math.abs(qmin - z), Math.abs(qmax - z)) > STEPS);
+  const far = zeros.find((z) => !Number.isInteger(z) || Math.max(...[qmin, qmax, qmin - z, qmax - z].map(Math.abs)) > STEPS);
   return far === undefined ? yes : no(`with the zero point ${far} not every integer of [${qmin}, ${qmax}] comes back`);
 }
 
@@ -60,13 +80,25 @@ function inRange(integers: Value, { attrs: { qmin, qmax } }: Quantize): Verdict 
 export const requantizeSame: Rule = defineRule({
   name: 'fold-qdq/quantize-dequantize',
   summary: 'quantizing what was just dequantized with the same parameters changes nothing',
-  root: op(quant.Quantize, { input: op(quant.Dequantize, { input: any().as('integers'), scale }).shared().as('dequantize'), scale }),
+  root: op(quant.Quantize, {
+    input: op(quant.Dequantize, { input: any().as('integers'), scale })
+      .shared()
+      .as('dequantize'),
+    scale,
+  }),
   numerics: 'exact',
   where: ({ integers, dequantize, scale: s }, { root }) => {
-    if (integers.type.dtype !== root.result.type.dtype) return no(`the integers are ${integers.type.dtype} and become ${root.result.type.dtype}`);
+    if (integers.type.dtype !== root.result.type.dtype)
+      return no(`the integers are ${integers.type.dtype} and become ${root.result.type.dtype}`);
     const grid = sameGrid(root, dequantize);
     if (!grid.ok) return grid;
-    if (dequantize.attrs.dtype !== 'f32' && dequantize.attrs.dtype !== 'f64') return no(`the numbers in between are ${dequantize.attrs.dtype}, which cannot hold every integer of the range`);
+    for (const [what, dtype] of [
+      ['the numbers in between are', dequantize.attrs.dtype],
+      ['the scales are', s.type.dtype],
+      ['dequantize computes in', dequantize.attrs.compute],
+      ['quantize computes in', root.attrs.compute],
+    ] as const)
+      if (!isPrecise(dtype)) return no(`${what} ${dtype}, which cannot tell all integers of the range apart`);
     const back = comesBack(root, s);
     return back.ok ? inRange(integers, root) : back;
   },
@@ -79,9 +111,15 @@ export const requantizeSame: Rule = defineRule({
 export const dropFakeQuantize: Rule = defineRule({
   name: 'fold-qdq/dequantize-quantize',
   summary: 'takes out a rounding to the grid that no integer kernel uses',
-  root: op(quant.Dequantize, { input: op(quant.Quantize, { input: any().as('x'), scale: any().as('scale') }).as('quantize'), scale: any().as('scale') }),
+  root: op(quant.Dequantize, {
+    input: op(quant.Quantize, { input: any().as('x'), scale: any().as('scale') }).as('quantize'),
+    scale: any().as('scale'),
+  }),
   // 8 bits over the range of the values: half a step is 1/510 of it.
   numerics: { relative: 1 / 255 },
-  where: ({ x, quantize }, { root }) => (x.type.dtype === root.result.type.dtype ? sameGrid(quantize, root) : no(`the floats are ${x.type.dtype} and become ${root.result.type.dtype}`)),
+  where: ({ x, quantize }, { root }) =>
+    x.type.dtype === root.result.type.dtype
+      ? sameGrid(quantize, root)
+      : no(`the floats are ${x.type.dtype} and become ${root.result.type.dtype}`),
   rewrite: ({ x }) => x,
 });

@@ -28,9 +28,18 @@ testPass(import.meta.url, fuseLinearQcsnw(), {
           [-7, 7],
           [-127, 127],
         ] as const);
-        return { granularity: 'axis', axis: random.pick([0, 0, 0, -2]), group_size: undefined, block_size: undefined, qmin, qmax, dtype: 'f32' };
+        return {
+          granularity: 'axis',
+          axis: random.pick([0, 0, 0, -2]),
+          group_size: undefined,
+          block_size: undefined,
+          qmin,
+          qmax,
+          dtype: 'f32',
+        };
       },
-      free: (_, operand, edit, random, others) => (operand === 'bias' && random.chance(0.3) ? edit.addInput('bias', tensorType('f32', [others['weight']!.type.shape[0]!])) : undefined),
+      free: (_, operand, edit, random, others) =>
+        operand === 'bias' && random.chance(0.3) ? edit.addInput('bias', tensorType('f32', [others['weight']!.type.shape[0]!])) : undefined,
     },
   },
 });

@@ -12,23 +12,29 @@ export const sidesOf = <D extends Dim>(pad: readonly D[], rank: number): readonl
     return [pad[at] ?? 0, pad[at + 1] ?? 0] as const;
   });
 
-/** Refuses pads that a mode does not define. `spatial` modes want the axes that are padded behind one or two others. */
+/** Refuses pads that a mode does not define. */
 function checkMode(self: TensorType, pad: readonly Dim[], mode: PadMode, env: ShapeEnv, fail: Fail): void {
   const { shape } = self;
   const axes = pad.length / 2;
   if (!Number.isInteger(axes) || axes > shape.length) fail(`pad is ${shapeText(pad)}, expected two numbers for each of at most ${shape.length} axes`);
-  if (mode === 'constant') return;
-  if (axes < 1 || axes > 3 || shape.length < axes + 1 || shape.length > axes + 2) fail(`pad is ${shapeText(pad)} and self has rank ${shape.length}; mode "${mode}" pads 1 to 3 last axes behind one or two others`);
-  if (self.dtype === 'bool' && mode !== 'circular') fail(`self is bool, which mode "${mode}" does not pad`);
-  const fixed = shape.slice(shape.length === axes + 2 ? 1 : 0);
-  if (mode !== 'circular' && fixed.some((d) => env.equal(d, 0) === 'yes')) fail(`self has shape ${shapeText(shape)}, expected only the batch axis to be empty`);
+  if (mode !== 'constant') checkAround(self, pad, axes, mode, env, fail);
   sidesOf(pad, shape.length).forEach(([before, after], axis) => {
-    // A circle goes around what is left after negative pads were removed.
-    const cropped = [before, after].reduce((size: Dim, side) => (env.lessEqual(side, 0) === 'yes' ? dimAdd(size, side) : size), shape[axis]!);
-    const most = mode === 'reflect' ? dimAdd(shape[axis]!, -1) : cropped;
-    if (mode !== 'replicate' && (env.lessEqual(before, most) === 'no' || env.lessEqual(after, most) === 'no') && (before !== 0 || after !== 0))
+    // Negative pads are removed first; a circle goes around what they leave.
+    const left = [before, after].reduce((size: Dim, side) => (env.lessEqual(side, 0) === 'yes' ? dimAdd(size, side) : size), shape[axis]!);
+    if (mode === 'constant' && env.lessEqual(0, left) === 'no') fail(`pad is ${shapeText(pad)}, which removes more of axis ${axis} than ${shapeText(shape)} has`);
+    const most = mode === 'reflect' ? dimAdd(shape[axis]!, -1) : left;
+    const wraps = mode === 'reflect' || mode === 'circular';
+    if (wraps && (before !== 0 || after !== 0) && (env.lessEqual(before, most) === 'no' || env.lessEqual(after, most) === 'no'))
       fail(`pad is ${shapeText(pad)}: mode "${mode}" adds at most ${shapeText([most])} positions to axis ${axis} of ${shapeText(shape)}`);
   });
+}
+
+/** Refuses operands that the modes other than `constant` do not pad. */
+function checkAround({ shape, dtype }: TensorType, pad: readonly Dim[], axes: number, mode: PadMode, env: ShapeEnv, fail: Fail): void {
+  if (axes < 1 || axes > 3 || shape.length < axes + 1 || shape.length > axes + 2) fail(`pad is ${shapeText(pad)} and self has rank ${shape.length}; mode "${mode}" pads 1 to 3 last axes behind one or two others`);
+  if (dtype === 'bool' && mode !== 'circular') fail(`self is bool, which mode "${mode}" does not pad`);
+  const fixed = shape.slice(shape.length === axes + 2 ? 1 : 0);
+  if (mode !== 'circular' && fixed.some((d) => env.equal(d, 0) === 'yes')) fail(`self has shape ${shapeText(shape)}, expected only the batch axis to be empty`);
 }
 
 /** The type of `self` padded by `pad`. @throws through `fail` when the mode does not define it or nothing would be left */

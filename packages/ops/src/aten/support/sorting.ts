@@ -13,22 +13,32 @@ export function compareElements(a: number | bigint, b: number | bigint): number 
 /** Puts the positions of one line in order. */
 export type Arrange = (values: readonly (number | bigint)[]) => readonly number[];
 
-/** All positions in ascending or descending order; equal elements keep theirs. */
-export const stableOrder =
-  (descending: boolean): Arrange =>
-  (values) =>
-    [...values.keys()].sort((i, j) => (descending ? compareElements(values[j]!, values[i]!) : compareElements(values[i]!, values[j]!)));
+/** Compares positions by their elements. */
+const byElement = (values: readonly (number | bigint)[], descending: boolean) => (i: number, j: number): number =>
+  descending ? compareElements(values[j]!, values[i]!) : compareElements(values[i]!, values[j]!);
+
+/** All positions in ascending or descending order. Equal elements keep theirs when `stable`, else they come as on torch's CPU. */
+export const sorted =
+  (descending: boolean, stable: boolean): Arrange =>
+  (values) => {
+    const compare = byElement(values, descending);
+    if (stable) return [...values.keys()].sort(compare);
+    const all = new Selection(values.length, (i, j) => compare(i, j) < 0);
+    all.sort(values.length);
+    return all.order;
+  };
 
 /** The first `k` positions of the largest or smallest elements, as torch's CPU kernel finds them. */
 export const selection =
-  (k: number, largest: boolean, sorted: boolean): Arrange =>
+  (k: number, largest: boolean, inOrder: boolean): Arrange =>
   (values) => {
     if (k === 0) return [];
-    const found = new Selection(values.length, (i, j) => (largest ? compareElements(values[j]!, values[i]!) : compareElements(values[i]!, values[j]!)) < 0);
+    const compare = byElement(values, largest);
+    const found = new Selection(values.length, (i, j) => compare(i, j) < 0);
     if (k * 64 <= values.length) found.partialSort(k);
     else {
       found.nthElement(k - 1);
-      if (sorted) found.sort(k - 1);
+      if (inOrder) found.sort(k - 1);
     }
     return found.order;
   };

@@ -1,0 +1,24 @@
+// `node tools/gpu/bundle.mjs OUT_FOLDER`: bundles check.mjs with everything of this workspace into one file, beside the fixtures it reads.
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { workspaceRoot } from '../workspace.mjs';
+
+const [out] = process.argv.slice(2);
+if (out === undefined) {
+  console.error('usage: node tools/gpu/bundle.mjs OUT_FOLDER');
+  process.exit(2);
+}
+mkdirSync(join(out, 'fixtures'), { recursive: true });
+await build({
+  entryPoints: [join(workspaceRoot, 'tools/gpu/check.mjs')],
+  outfile: join(out, 'check.mjs'),
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  conditions: ['@qfuse/source'],
+  external: ['webgpu', '@qfuse/swiftshader-linux-x64'],
+});
+const wanted = /^(linear_qcs|mlp_qcs8w_tied|digits_mlp_|hf_bert_w8_dyn|hf_gpt2_w8|hf_torch_encoder_w8).*(?<!\.float)\.(pt2|safetensors)$/;
+const folder = join(workspaceRoot, 'fixtures/pt2');
+for (const file of readdirSync(folder)) if (wanted.test(file)) cpSync(join(folder, file), join(out, 'fixtures', file));
