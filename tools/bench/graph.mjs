@@ -6,7 +6,7 @@
  *
  *   node tools/bench/graph.mjs [--json] [nodes …]
  */
-import { Editor, Graph, attr, parseGraph, printGraph, sourceOrigin, symbol, tensor, tensorType, verifyGraph } from '@qfuse/ir';
+import { Editor, Graph, attr, parseGraph, printGraph, sourceOrigin, tensor, tensorType, verifyGraph } from '@qfuse/ir';
 import { defineOp, opTable } from '@qfuse/ops';
 import { any, applyRules, defineRule, op } from '@qfuse/rewrite';
 

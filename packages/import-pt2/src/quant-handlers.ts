@@ -109,7 +109,7 @@ const byGranularity: Readonly<Record<string, (call: Call, lowering: Lowering) =>
 const decomposed = (op: 'quant.quantize' | 'quant.dequantize', form: string): Handler => {
   return (call, lowering) => {
     const given = decomposedGrid(call, lowering, byGranularity[form]!(call, lowering));
-    const grid = withArithmetic(op, form, given, lowering, call.who);
+    const grid = withArithmetic(op, form, given, lowering, call);
     emit(op, call, lowering, op === 'quant.quantize' ? grid : checkStored(call, grid, dtypeArgument(call, 'dtype')));
   };
 };
@@ -118,12 +118,22 @@ const decomposed = (op: 'quant.quantize' | 'quant.dequantize', form: string): Ha
  * The per-tensor forms take scale and zero point as Python numbers and compute in f32. In the others they are tensors
  * that take part in type promotion (per channel the input is f32); per token and per group add the zero point before rounding.
  */
-function withArithmetic(op: string, form: string, grid: Grid, lowering: Lowering, who: string): Grid {
+function withArithmetic(op: string, form: string, grid: Grid, lowering: Lowering, call: Call): Grid {
   const { input, scale, zeroPoint } = grid;
   const { dtype } = scale.type;
-  if (form === 'tensor') return { ...grid, scale: dtype === 'f16' || dtype === 'bf16' ? lowering.cast(scale, 'f32', who) : scale };
-  if (op === 'quant.dequantize' || form === 'channel') return { ...grid, arithmetic: computedIn(dtype === 'f64' ? 'f64' : 'f32') };
+  const quantizes = op === 'quant.quantize';
+  if (form === 'tensor' && !quantizes) return { ...grid, arithmetic: differenceIn(call, lowering) };
+  if (form === 'tensor') return { ...grid, scale: dtype === 'f16' || dtype === 'bf16' ? lowering.cast(scale, 'f32', call.who) : scale };
+  if (!quantizes) return { ...grid, arithmetic: computedIn(promoted([scale, zeroPoint])) };
+  if (form === 'channel') return { ...grid, arithmetic: computedIn(dtype === 'f64' ? 'f64' : 'f32') };
   return { ...grid, arithmetic: { ...computedIn(promoted([input, scale, zeroPoint])), round_last: true } };
+}
+
+/** Integers are cast to the result's dtype before the zero point is subtracted. */
+function differenceIn(call: Call, lowering: Lowering): Readonly<Record<string, AttrValue>> {
+  const [name] = lowering.resultNames(call.node);
+  const dtype = name === undefined ? 'f32' : lowering.symbols.type(name).dtype;
+  return dtype === 'f32' ? {} : { difference: dtype };
 }
 
 /**
@@ -162,8 +172,8 @@ function affineGrid(call: Call, lowering: Lowering, stored: DType, quantizes: bo
     granularity,
     qmin: bound(call, lowering, 'quant_min', stored),
     qmax: bound(call, lowering, 'quant_max', stored),
-    // Integers times a scale are exact in f32 before the result is rounded, whatever 16-bit float that is.
-    arithmetic: computedIn(quantizes ? promoted([input, scale]) : scale.type.dtype === 'f64' ? 'f64' : 'f32'),
+    // Products of 16-bit floats are exact in f32, so only the result needs to be rounded to 16 bits.
+    arithmetic: quantizes ? computedIn(promoted([input, scale])) : { ...computedIn(scale.type.dtype === 'f64' ? 'f64' : 'f32'), ...differenceIn(call, lowering) },
   };
 }
 
@@ -203,7 +213,11 @@ const chooseForToken: Handler = (call, lowering) => {
   const { value } = lowering.tensorArgument(call, 'input');
   const input = value.type.dtype === 'f16' ? lowering.cast(value, 'f32', call.who) : value;
   const rounded = (x: number): number => Number(tensorOf(input.type.dtype, [], [x]).data[0]);
-  emitChoose(call, lowering, input, { granularity: 'row', mapping: 'symmetric', qmin: -127, qmax: 127, eps: rounded(rounded(TOKEN_EPS) / 127) });
+  const eps = rounded(rounded(TOKEN_EPS) / 127);
+  const { dtype: float } = input.type;
+  const node = lowering.create('quant.choose_qparams', { input }, { granularity: 'row', mapping: 'symmetric', qmin: -127, qmax: 127, eps, zero_point_dtype: float }, call.who);
+  // The file records f64 and i64, which torch's rule for shapes says; what it computes has the input's dtype.
+  for (const [i, name] of lowering.resultNames(call.node).entries()) if (name !== undefined) lowering.define(name, { ref: lowering.memory.fresh(node.results[i]!) });
 };
 
 /** `choose_qparams_per_token_asymmetric`: the zero point that XNNPACK takes, for i8 whatever `dtype` says. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { bindings, dimOf, sums, symbolNames, valueOf } from '../test/dims.js';
-import { Cursor, type Dim, dimAdd, dimCeilDiv, dimFloorDiv, dimMax, dimMin, dimMod, dimMul, dimProduct, dimSub, dimSymbols, dimText, evaluateDim, isSymbolName, QfuseError, substitute, symbol, SymExpr } from './index.js';
+import { Cursor, type Dim, dimAdd, dimCeilDiv, dimFloorDiv, dimMax, dimMin, dimMod, dimMul, dimProduct, dimSub, dimSymbols, dimText, evaluateDim, isSymbolName, QfuseError, substitute, symbol, type SymExpr } from './index.js';
 
 const [s0, s1, s2] = symbolNames.map(symbol) as [SymExpr, SymExpr, SymExpr];
 const code = (work: () => unknown): string | undefined => {

@@ -3,7 +3,7 @@ import { describe, expect, it, test } from 'vitest';
 import { graphs } from '../test/graphs.js';
 import { Another, f32, Fill, makeOp, Neg, ops, Other, vocabulary } from '../test/ops.js';
 
-import { type Constant, Editor, Graph, nodeAttrs, parseGraph, printGraph, printNode, type PrintOptions, QfuseError, tensor, tensorType, verifyGraph } from './index.js';
+import { type Constant, Editor, Graph, nodeAttrs, parseGraph, printGraph, printNode, type PrintOptions, type QfuseError, tensor, tensorType, verifyGraph } from './index.js';
 
 const roundTrip = (graph: Graph, options: PrintOptions = {}): Graph => parseGraph(printGraph(graph, options), { ops });
 

@@ -161,7 +161,6 @@ class Driver {
   }
 
   #drain(): void {
-    const { ids } = this.#graph;
     const budget = rewriteBudget(this.#graph.size);
     for (let n = this.#worklist.pop(); n !== NONE; n = this.#worklist.pop()) {
       const entries = this.#entriesAt(n);

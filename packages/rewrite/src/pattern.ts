@@ -172,4 +172,4 @@ export function list<const P extends readonly Pattern<any>[]>(...elements: P): P
 }
 
 /** For a variadic operand: every element that is there matches `element`, which must not capture. */
-export const each = (element: Pattern): Pattern => Object.freeze({ form: 'each', elements: [element] } satisfies ListPattern);
+export const each = <P extends Pattern<any>>(element: [keyof CapturesOf<P>] extends [never] ? P : never): Pattern => Object.freeze({ form: 'each', elements: [element] } satisfies ListPattern);

@@ -4,7 +4,7 @@ import { knownLayout } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue, loadFunction } from '../wgsl/elements.js';
 import { lanesFor, rowsDispatch } from '../wgsl/rows.js';
-import { attrOf, hasOp, op } from './ops.js';
+import { attrOf, op } from './ops.js';
 import { axisRuns, reducedAxes, rowLength } from './reduce.js';
 import { f32, sample } from './samples.js';
 
@@ -71,9 +71,8 @@ const samples: readonly KernelSample[] = [
   { operands: { self: sample('i64', [2, 5], [3, 1, 3, -4, -4]) }, attrs: { dim: -1 } },
 ];
 
-/** Kernels of this family for the ops that exist. */
+/** The kernels of this family. */
 export const argReduceKernels: readonly WebGPUKernel[] = Object.entries(named)
-  .filter(([name]) => hasOp(`aten.${name}`))
   .map(([name, reduction]) =>
     defineKernel({ name: `arg-reduce/aten.${name}`, op: op(`aten.${name}`), error: exact, samples, supports, emit: (node, target) => [emit(node, reduction, target)] }),
   );

@@ -1,6 +1,7 @@
 import { boolScalar, floatScalar, intScalar, type Scalar, scalarNumber } from '@qfuse/plugin';
 import type { ErrorBound, KernelSample, WebGPUKernel } from '../kernel.js';
 import type { ScalarType } from '../storage.js';
+import { convert } from '../wgsl/elements.js';
 import { type Elementwise, elementwise, literal } from './elementwise.js';
 import { attrOf, hasOp } from './ops.js';
 import { extremePairs, extremes, f32, sample } from './samples.js';
@@ -28,7 +29,6 @@ const call =
 const arithmetic: Readonly<Record<string, Forms>> = {
   mul: { ...numeric(infix('*')), bool: infix('&&') },
   div: { f32: infix('/') },
-  true_divide: { f32: infix('/') },
   floor_divide: { f32: call('float_floor_divide'), i32: call('floor_divide'), u32: infix('/') },
   remainder: { f32: call('float_remainder'), i32: call('floor_modulo'), u32: infix('%') },
   fmod: { f32: infix('%'), i32: infix('%'), u32: infix('%') },
@@ -36,13 +36,10 @@ const arithmetic: Readonly<Record<string, Forms>> = {
   minimum: { f32: call('minimum'), i32: call('min'), u32: call('min'), bool: infix('&&') },
   fmax: { f32: (a, b) => `select(select(max(${a}, ${b}), ${a}, is_nan(${b})), ${b}, is_nan(${a}))`, i32: call('max'), u32: call('max'), bool: infix('||') },
   fmin: { f32: (a, b) => `select(select(min(${a}, ${b}), ${a}, is_nan(${b})), ${b}, is_nan(${a}))`, i32: call('min'), u32: call('min'), bool: infix('&&') },
-  pow: { f32: call('power'), i32: call('integer_power') },
+  pow: { f32: call('power'), i32: call('integer_power'), u32: (a, b) => `u32(integer_power(i32(${a}), i32(${b})))` },
   bitwise_and: { i32: infix('&'), u32: infix('&'), bool: infix('&&') },
-  __and__: { i32: infix('&'), u32: infix('&'), bool: infix('&&') },
   bitwise_or: { i32: infix('|'), u32: infix('|'), bool: infix('||') },
-  __or__: { i32: infix('|'), u32: infix('|'), bool: infix('||') },
   bitwise_xor: { i32: infix('^'), u32: infix('^'), bool: infix('!=') },
-  __xor__: { i32: infix('^'), u32: infix('^'), bool: infix('!=') },
 };
 
 /** `self ± alpha · other` */
@@ -61,7 +58,7 @@ const compare = (sign: string): Forms => ({
 });
 
 const logical: Readonly<Record<string, string>> = { logical_and: '&&', logical_or: '||', logical_xor: '!=' };
-const truth = (x: string, type: ScalarType): string => `(${x} != ${type === 'f32' ? '0.0' : type === 'i32' ? '0i' : '0u'})`;
+const truth = (x: string, type: ScalarType): string => convert(x, type, 'bool');
 
 const expression =
   (forms: Forms): Elementwise['expression'] =>
@@ -110,7 +107,7 @@ function pairSamples(forms: Forms, second: string, attrs?: KernelSample['attrs']
 function scalarSamples(forms: Forms, tensor: string, scalar: string): readonly KernelSample[] {
   const one = (operand: ReturnType<typeof f32>, value: Scalar): KernelSample => ({ operands: { [tensor]: operand }, attrs: { [scalar]: value } });
   return [
-    ...(forms.f32 === undefined ? [] : [one(sample('f32', [extremes.length], extremes), floatScalar(1.5)), one(sample('f32', [extremes.length], extremes), floatScalar(-Infinity))]),
+    ...(forms.f32 === undefined ? [] : [one(sample('f32', [extremes.length], extremes), floatScalar(1.5)), one(sample('f32', [extremes.length], extremes), floatScalar(0))]),
     ...(forms.i32 === undefined ? [] : [one(sample('i64', [7], [1, 2, -3, 4, 5, -6, 7]), intScalar(3)), one(sample('u8', [5], [1, 2, 3, 4, 5]), intScalar(2))]),
     ...(forms.bool === undefined ? [] : [one(sample('bool', [3, 5]), boolScalar(true))]),
   ];
@@ -119,7 +116,7 @@ function scalarSamples(forms: Forms, tensor: string, scalar: string): readonly K
 const divisions = (make: (attrs: KernelSample['attrs']) => readonly KernelSample[]): readonly KernelSample[] => ['floor', 'trunc'].flatMap((rounding_mode) => make({ rounding_mode }));
 
 const named: readonly (readonly [string, Elementwise])[] = [
-  ...Object.entries(arithmetic).flatMap(([name, forms]) => spellings(name, forms, { expression: expression(forms), error: name === 'pow' ? powers : close })),
+  ...Object.entries(arithmetic).filter(([name]) => name !== 'pow').flatMap(([name, forms]) => spellings(name, forms, { expression: expression(forms), error: close })),
   ...Object.entries(sums).flatMap(([name, forms]) => spellings(name, forms, { expression: scaled(forms) })),
   ...Object.entries(comparisons).flatMap(([name, sign]) => spellings(name, { ...compare(sign), bool: compare(sign).u32! }, { expression: expression(compare(sign)), compute: 'promoted' })),
   ...Object.entries(logical).map(
@@ -128,8 +125,9 @@ const named: readonly (readonly [string, Elementwise])[] = [
   ['div.Tensor_mode', { operands: ['self', 'other'], expression: division, error: close, samples: divisions((attrs) => pairSamples(numeric(infix('/')), 'other', attrs)) }],
   ['div.Scalar_mode', { operands: ['self'], scalars: ['other'], expression: division, error: close, samples: divisions((attrs) => [{ operands: { self: f32(7) }, attrs: { ...attrs, other: floatScalar(0.75) } }]) }],
   ['pow.Tensor_Tensor', { operands: ['self', 'exponent'], expression: expression(arithmetic['pow']!), error: powers, samples: pairSamples({ f32: call('power') }, 'exponent') }],
+  ['pow.Scalar', { operands: ['exponent'], scalars: ['self'], expression: ([b, a], type, node) => expression(arithmetic['pow']!)([a, b], type, node), error: powers, samples: scalarSamples({ f32: call('power') }, 'exponent', 'self') }],
   ['pow.Tensor_Scalar', { operands: ['self'], scalars: ['exponent'], expression: expression(arithmetic['pow']!), error: powers, samples: scalarSamples(arithmetic['pow']!, 'self', 'exponent') }],
 ];
 
-/** Kernels of this family for the ops that exist. */
+/** The kernels of this family: of all spellings those that ATen has. */
 export const binaryKernels: readonly WebGPUKernel[] = named.filter(([name]) => hasOp(`aten.${name}`)).map(([name, init]) => elementwise(`aten.${name}`, init));

@@ -4,7 +4,7 @@ import { defineKernel, type Dispatch, exact, type KernelSample, type Sizes, type
 import { knownLayout } from '../storage.js';
 import { groupsFor, shader } from '../wgsl/shader.js';
 import { mapDispatch } from '../wgsl/map.js';
-import { attrOf, axisOf, hasOp, op, present } from './ops.js';
+import { attrOf, axisOf, op, present } from './ops.js';
 import { f32, sample } from './samples.js';
 
 /**
@@ -71,8 +71,7 @@ const samples: readonly KernelSample[] = [
   { operands: { tensors: Array.from({ length: 8 }, () => sample('bool', [2])) } },
 ];
 
-/** The kernel for the op, if it exists. */
-export const catKernels: readonly WebGPUKernel[] = ['aten.cat', 'aten.concat', 'aten.concatenate'].filter(hasOp).map((name) =>
+export const catKernels: readonly WebGPUKernel[] = ['aten.cat'].map((name) =>
   defineKernel({
     name: `cat/${name}`,
     op: op(name),

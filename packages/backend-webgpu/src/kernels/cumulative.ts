@@ -3,7 +3,7 @@ import { defineKernel, type Dispatch, type ErrorBound, type KernelSample, type W
 import { knownLayout } from '../storage.js';
 import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
 import { rowsDispatch } from '../wgsl/rows.js';
-import { attrOf, axisOf, hasOp, op } from './ops.js';
+import { attrOf, axisOf, op } from './ops.js';
 import { axisRuns } from './reduce.js';
 import { f32, sample } from './samples.js';
 
@@ -49,7 +49,6 @@ const samples: readonly KernelSample[] = [
   { operands: { self: f32(0) }, attrs: { dim: 0 } },
 ];
 
-/** Kernels of this family for the ops that exist. */
+/** The kernels of this family. */
 export const cumulativeKernels: readonly WebGPUKernel[] = ([['cumsum', '+'], ['cumprod', '*']] as const)
-  .filter(([name]) => hasOp(`aten.${name}`))
   .map(([name, sign]) => defineKernel({ name: `cumulative/aten.${name}`, op: op(`aten.${name}`), error: bound, samples, supports, emit: (node) => [emit(node, sign)] }));

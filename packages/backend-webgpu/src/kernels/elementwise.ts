@@ -74,7 +74,9 @@ function expressionOf(node: Node, init: Elementwise, type: ScalarType): string |
     const own = knownLayout(v.type.dtype).scalar;
     return init.keep?.includes(init.operands[i]!) === true ? `x${i}` : convert(`x${i}`, own, type);
   });
-  return init.expression([...tensors, ...scalarsOf(node, init).map((s) => (s === undefined ? undefined : literal(s, type)))], type, node);
+  // As parameters, not literals: layers with other scalars share the shader, and no compiler folds `x * 0`.
+  const scalars = scalarsOf(node, init).map((s, i) => (s === undefined ? undefined : type === 'bool' ? `(P.v${i} != 0u)` : `P.v${i}`));
+  return init.expression([...tensors, ...scalars], type, node);
 }
 
 /** A scalar as a literal of `type`; in the type's meaning, e.g. -1 of u32 wraps around. */
@@ -86,6 +88,14 @@ export function literal(scalar: Scalar, type: ScalarType): string {
   return type === 'i32' ? i32Literal(Number(whole)) : `${BigInt.asUintN(32, whole)}u`;
 }
 
+/** A scalar as the number that a parameter of its type holds. */
+function scalarParameter(scalar: Scalar, type: ScalarType): number {
+  const value = scalarNumber(scalar);
+  if (type === 'f32') return value;
+  if (type === 'bool') return value === 0 ? 0 : 1;
+  return Number(BigInt.asIntN(32, BigInt(Number.isFinite(value) ? Math.trunc(value) : 0)));
+}
+
 function emit(node: Node, init: Elementwise): Dispatch {
   const type = computeType(node, init)!;
   const output = node.results[0]!;
@@ -95,14 +105,15 @@ function emit(node: Node, init: Elementwise): Dispatch {
     output.type.shape,
     inputs.map(({ value }) => value.type.shape),
   );
+  const scalars = scalarsOf(node, init).flatMap((s, i) => (s === undefined ? [] : [[`v${i}`, scalarParameter(s, type)] as const]));
   const value = convert(expressionOf(node, init, type)!, init.compute === 'promoted' ? 'bool' : type, knownLayout(output.type.dtype).scalar);
   const lines = [index.coordinates, ...inputs.map(({ name }, k) => `let ${name} = load_${name}_(${index.at[k]});`), `return ${value};`];
   return mapDispatch({
     label: 'map',
     inputs: inputs.map(({ name, value: v }) => [`${name}_`, v] as const),
     output,
-    parameters: index.parameters,
-    values: index.values,
+    parameters: { ...index.parameters, ...Object.fromEntries(scalars.map(([name]) => [name, type === 'bool' ? ('u32' as const) : type])) },
+    values: (sizes) => ({ ...index.values(sizes), ...Object.fromEntries(scalars) }),
     element: lines.filter((line) => line !== '').join('\n'),
   });
 }

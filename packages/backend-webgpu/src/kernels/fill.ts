@@ -4,7 +4,7 @@ import { knownLayout } from '../storage.js';
 import { convert } from '../wgsl/elements.js';
 import { mapDispatch } from '../wgsl/map.js';
 import { literal } from './elementwise.js';
-import { attrOf, hasOp, op } from './ops.js';
+import { attrOf, op } from './ops.js';
 import { f32 } from './samples.js';
 
 /** Tensors made from numbers: one value everywhere, a range, a size. The `_like` and `new_` forms decompose into these. */
@@ -70,9 +70,9 @@ const samples: Readonly<Record<string, readonly Readonly<Record<string, unknown>
 const samplesFor = (name: string): readonly KernelSample[] => (samples[name] ?? []).map((attrs): KernelSample => ({ operands: op(`aten.${name}`).operandNames.length === 0 ? {} : { self: f32(3, 5) }, attrs }));
 
 const make = (name: string, emit: (node: Node) => Dispatch, supports: (node: Node) => Verdict = () => yes): readonly WebGPUKernel[] =>
-  hasOp(`aten.${name}`) ? [defineKernel({ name: `fill/aten.${name}`, op: op(`aten.${name}`), error: oneRounding, samples: samplesFor(name), supports, emit: (node) => [emit(node)] })] : [];
+  [defineKernel({ name: `fill/aten.${name}`, op: op(`aten.${name}`), error: oneRounding, samples: samplesFor(name), supports, emit: (node) => [emit(node)] })];
 
-/** Kernels of this family for the ops that exist. */
+/** The kernels of this family. */
 export const fillKernels: readonly WebGPUKernel[] = [
   ...Object.entries(constantFills).flatMap(([name, value]) => make(name, (node) => fill(node, value))),
   ...['arange', 'arange.start', 'arange.start_step', 'arange.sym'].flatMap((name) => make(name, range, wholeRange)),

@@ -3,7 +3,7 @@ import { defineKernel, type Dispatch, exact, type KernelSample, type Sizes, type
 import { knownLayout } from '../storage.js';
 import { type Access, indexing, rowMajor } from '../wgsl/indexing.js';
 import { mapDispatch } from '../wgsl/map.js';
-import { attrOf, axisOf, hasOp, op } from './ops.js';
+import { attrOf, axisOf, op } from './ops.js';
 import { f32, indices, sample } from './samples.js';
 
 /**
@@ -143,9 +143,8 @@ const samples: Readonly<Record<string, readonly KernelSample[]>> = {
 /** Whether a dim is the number 0; such tables cannot be read at all. */
 const empty = (dims: readonly Dim[]): boolean => dims.includes(0);
 
-/** Kernels of this family for the ops that exist. */
+/** The kernels of this family. */
 export const gatherKernels: readonly WebGPUKernel[] = Object.entries(lookups)
-  .filter(([name]) => hasOp(`aten.${name}`))
   .map(([name, [lookup, fits]]) =>
     defineKernel({
       name: `gather/aten.${name}`,

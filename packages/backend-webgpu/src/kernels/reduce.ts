@@ -4,7 +4,7 @@ import { knownLayout, type ScalarType } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
 import { type Join, lanesFor, rowsDispatch } from '../wgsl/rows.js';
-import { attrOf, axisOf, hasOp, op } from './ops.js';
+import { attrOf, axisOf, op } from './ops.js';
 import { f32, sample } from './samples.js';
 
 /**
@@ -146,9 +146,8 @@ function samplesFor(name: string, { truth }: Reduction): readonly KernelSample[]
   ];
 }
 
-/** Kernels of this family for the ops that exist. */
+/** The kernels of this family. */
 export const reduceKernels: readonly WebGPUKernel[] = Object.entries(reductions)
-  .filter(([name]) => hasOp(`aten.${name}`))
   .map(([name, reduction]) =>
     defineKernel({
       name: `reduce/aten.${name}`,

@@ -2,7 +2,6 @@ import { floatScalar, intScalar } from '@qfuse/plugin';
 import type { KernelSample, WebGPUKernel } from '../kernel.js';
 import type { ScalarType } from '../storage.js';
 import { type Elementwise, elementwise } from './elementwise.js';
-import { hasOp } from './ops.js';
 import { extremes, f32, sample } from './samples.js';
 
 /** Choices and bounds, element by element: where, masked_fill, clamp, and combinations of three tensors. */
@@ -65,7 +64,6 @@ const named: Readonly<Record<string, Omit<Elementwise, 'samples'>>> = {
   addcdiv: { operands: ['self', 'tensor1', 'tensor2'], scalars: ['value'], expression: number(([x, a, b, v]) => `(${x} + ${v} * ${a} / ${b})`) },
 };
 
-/** Kernels of this family for the ops that exist. */
+/** The kernels of this family. */
 export const selectKernels: readonly WebGPUKernel[] = Object.entries(named)
-  .filter(([name]) => hasOp(`aten.${name}`))
   .map(([name, init]) => elementwise(`aten.${name}`, { ...init, error: { absolute: 2 ** -22, relative: 2 ** -20 }, samples: samples[name] ?? [] }));

@@ -4,7 +4,7 @@ import { knownLayout } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
 import { joinLargest, joinSum, lanesFor, rowsDispatch } from '../wgsl/rows.js';
-import { attrOf, axisOf, hasOp, op } from './ops.js';
+import { attrOf, axisOf, op } from './ops.js';
 import { axisRuns, rowLength } from './reduce.js';
 import { f32, sample } from './samples.js';
 
@@ -60,7 +60,7 @@ for (var k = first; k < P.count; k += LANES) {
 const results: Readonly<Record<Form, string>> = {
   softmax: 'exponential(v) * scale',
   logarithm: 'v - scale',
-  safe: 'select(exponential(v) * scale, 0.0, largest == -infinity)',
+  safe: 'select(exponential(v) * scale, 0.0, is_inf(largest) && largest < 0.0)',
 };
 
 const named: Readonly<Record<string, Form>> = { _softmax: 'softmax', 'softmax.int': 'softmax', _safe_softmax: 'safe', _log_softmax: 'logarithm', 'log_softmax.int': 'logarithm' };
@@ -73,7 +73,6 @@ const samplesFor = (attrs: Readonly<Record<string, unknown>>): readonly KernelSa
   { operands: { self: f32(0, 3) }, attrs: { ...attrs, dim: 0 } },
 ];
 
-/** Kernels of this family for the ops that exist. */
+/** The kernels of this family. */
 export const softmaxKernels: readonly WebGPUKernel[] = Object.entries(named)
-  .filter(([name]) => hasOp(`aten.${name}`))
-  .map(([name, form]) => defineKernel({ name: `softmax/aten.${name}`, op: op(`aten.${name}`), error: bound, samples: samplesFor(name.startsWith('_') ? { half_to_float: false } : {}), supports, emit: (node, target) => [emit(node, form, target)] }));
+  .map(([name, form]) => defineKernel({ name: `softmax/aten.${name}`, op: op(`aten.${name}`), error: bound, samples: samplesFor(['_softmax', '_log_softmax'].includes(name) ? { half_to_float: false } : {}), supports, emit: (node, target) => [emit(node, form, target)] }));

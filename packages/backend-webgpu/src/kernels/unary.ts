@@ -3,7 +3,7 @@ import type { ErrorBound, KernelSample, WebGPUKernel } from '../kernel.js';
 import type { ScalarType } from '../storage.js';
 import { f32Literal } from '../wgsl/shader.js';
 import { elementwise } from './elementwise.js';
-import { attrOf, hasOp } from './ops.js';
+import { attrOf } from './ops.js';
 import { extremes, f32, sample } from './samples.js';
 
 /**
@@ -48,8 +48,8 @@ const anyType: Readonly<Record<string, Expressions>> = {
   square: { f32: 'x * x', i32: 'x * x', u32: 'x * x' },
   // Not max(x, 0): a NaN stays one.
   relu: { f32: 'select(x, 0.0, x < 0.0)', i32: 'max(x, 0i)', u32: 'x' },
-  sign: { f32: 'select(sign(x), x, is_nan(x))', i32: 'sign(x)', u32: 'min(x, 1u)', bool: 'x' },
-  sgn: { f32: 'select(sign(x), x, is_nan(x))', i32: 'sign(x)', u32: 'min(x, 1u)', bool: 'x' },
+  sign: { f32: 'select(sign(x), 0.0, is_nan(x))', i32: 'sign(x)', u32: 'min(x, 1u)', bool: 'x' },
+  sgn: { f32: 'select(sign(x), 0.0, is_nan(x))', i32: 'sign(x)', u32: 'min(x, 1u)', bool: 'x' },
   floor: { f32: 'floor(x)', i32: 'x', u32: 'x' },
   ceil: { f32: 'ceil(x)', i32: 'x', u32: 'x' },
   round: { f32: 'round(x)', i32: 'x', u32: 'x' },
@@ -111,7 +111,7 @@ const withAttributes: Readonly<Record<string, Parameters<typeof elementwise>[1]>
   },
 };
 
-/** Kernels of this family for the ops that exist. */
+/** The kernels of this family. */
 export const unaryKernels: readonly WebGPUKernel[] = [
   ...Object.entries(floats).map(([name, [expression, error]]) =>
     [name, { operands: ['self'], samples: ['sin', 'cos', 'tan'].includes(name) ? angles : floatSamples, ...(error && { error }), expression: ([x]: readonly (string | undefined)[], type: ScalarType) => (type === 'f32' ? substitute(expression, x!) : undefined) }] as const,
@@ -122,5 +122,4 @@ export const unaryKernels: readonly WebGPUKernel[] = [
   ),
   ...Object.entries(withAttributes),
 ]
-  .filter(([name]) => hasOp(`aten.${name}`))
   .map(([name, init]) => elementwise(`aten.${name}`, init));

@@ -29,7 +29,7 @@ function rawScale(low: number, high: number, { mapping, qmin, qmax }: Formula, r
 
 function zeroPointOf(low: number, high: number, scale: number, formula: Formula, round: Round): number {
   const { mapping, qmin, qmax } = formula;
-  const clamp = (x: number): number => Math.min(Math.max(x, qmin), qmax);
+  const clamp = (x: number): number => Math.min(Math.max(x, round(qmin)), round(qmax));
   if (mapping !== 'asymmetric') return formula.zero_point ?? Math.trunc((qmax + qmin + 1) / 2);
   const [first, last] = [round(low / scale), round(high / scale)];
   if (formula.zero_point_rule === 'minimum') return clamp(round(qmin - roundTiesToEven(first)));

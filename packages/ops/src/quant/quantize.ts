@@ -37,28 +37,29 @@ export const Quantize = defineOp({
     const group = qparamsIndex(input.shape, attrs);
     const [own, round] = [arithmeticRounder(scale.dtype), arithmeticRounder(attrs.compute)];
     const inverse = Float64Array.from({ length: scale.data.length }, (_, i) => round(own(1 / at(scale, i))));
+    const [low, high] = [round(attrs.qmin), round(attrs.qmax)];
     const store = storer(attrs.dtype);
     for (let i = 0; i < out.data.length; i++) {
       const g = group(i);
       const x = round(round(at(input, i)) * inverse[g]!);
       const zero = at(zero_point, g);
       const q = attrs.round_last ? roundTiesToEven(round(x + zero)) : round(roundTiesToEven(x) + zero);
-      store(out.data as Elements, i, Math.min(Math.max(q, attrs.qmin), attrs.qmax));
+      store(out.data as Elements, i, Math.min(Math.max(q, low), high));
     }
     return [out];
   },
 });
 
 /**
- * `D(q) = (q - zero_point) · scale`: the difference, the scale and the product are rounded to dtype `compute` (default
- * f32), then to the result's. So the results equal those of `torch.ops.quantized_decomposed.dequantize_*` and
- * `torch.ops.torchao.dequantize_affine` bit for bit.
+ * `D(q) = (q - zero_point) · scale`: the difference (after dtype `difference`, when it is given), the scale and the
+ * product are rounded to dtype `compute` (default f32), then to the result's. So the results equal those of
+ * `torch.ops.quantized_decomposed.dequantize_*` and `torch.ops.torchao.dequantize_affine` bit for bit.
  */
 export const Dequantize = defineOp({
   name: 'quant.dequantize',
   summary: 'the numbers that integers on a grid of scale and zero point stand for',
   operands: { input: tensor(...integers), scale: tensor('f32', 'f64', 'f16', 'bf16'), zero_point: optionalTensor() },
-  attrs: { ...granularityAttrs, qmin: attr.int(), qmax: attr.int(), dtype: attr.dtype(), compute: computeAttr },
+  attrs: { ...granularityAttrs, qmin: attr.int(), qmax: attr.int(), dtype: attr.dtype(), compute: computeAttr, difference: attr.optional(attr.dtype()) },
   infer: ({ operands, attrs, env, fail }) => {
     const { input, scale, zero_point } = operands;
     if (!isFloat(attrs.compute)) fail(`compute is ${attrs.compute}, expected a float dtype`);
@@ -71,11 +72,12 @@ export const Dequantize = defineOp({
     const out = hostTensor(attrs.dtype, input.shape);
     const group = qparamsIndex(input.shape, attrs);
     const round = arithmeticRounder(attrs.compute);
+    const narrow = attrs.difference === undefined ? (x: number): number => x : arithmeticRounder(attrs.difference);
     const scales = Float64Array.from({ length: scale.data.length }, (_, i) => round(at(scale, i)));
     const store = storer(attrs.dtype);
     for (let i = 0; i < out.data.length; i++) {
       const g = group(i);
-      store(out.data as Elements, i, round(round(at(input, i) - at(zero_point, g)) * scales[g]!));
+      store(out.data as Elements, i, round(round(narrow(at(input, i) - at(zero_point, g))) * scales[g]!));
     }
     return [out];
   },

@@ -49,7 +49,12 @@ const addBias = (name: string, root: ReturnType<typeof sum>): Rule =>
       return isBias(m.bias, columns, env);
     },
     rewrite: (m: Sum, b, { root: add }) => {
-      const linear = b.create(aten.Linear, { input: m.x, weight: m.w, bias: biasOf(m.bias, b) }, {}, { types: [m.linear.result.type] }).result;
+      const linear = b.create(
+        aten.Linear,
+        { input: m.x, weight: m.w, bias: biasOf(m.bias, b) },
+        {},
+        { types: [m.linear.result.type] },
+      ).result;
       return m.view === undefined ? linear : viewAs(linear, add.result.type, b);
     },
   });

@@ -104,7 +104,8 @@ function operandsOf(root: Node<typeof aten.Linear>, dq: Node<typeof quant.Dequan
   const input = root.operand('input').type.dtype;
   if (dq.attrs.dtype !== input) return no(`the weight is dequantized to ${dq.attrs.dtype}, the activation is ${input}`);
   if (scales !== 'f32') return no(`the scales are ${scales}, expected f32`);
-  if (dq.attrs.compute !== 'f32') return no(`the weight is dequantized in ${dq.attrs.compute}, expected f32: its numbers are rounded otherwise`);
+  if (dq.attrs.compute !== 'f32')
+    return no(`the weight is dequantized in ${dq.attrs.compute}, expected f32: its numbers are rounded otherwise`);
   const bias = root.operandOrNone('bias');
   if (bias === undefined) return yes;
   if (bias.constant === undefined) return no('the bias is computed, expected a constant');

@@ -3,7 +3,7 @@ import { broadcastShapes, broadcastStrides, type Fail, forEachOffset, shapeText,
 import { type AxisOffsets, axesOf } from './pick.js';
 
 /** Whether an index is a mask: it stands for the positions of its true elements, one list for each of its axes. */
-export const isMask = (t: TensorType | HostTensor): boolean => t.dtype === 'bool' || t.dtype === 'u8';
+const isMask = (t: TensorType | HostTensor): boolean => t.dtype === 'bool' || t.dtype === 'u8';
 
 /** What the indices of an advanced indexing are about: which axes they index and where the result keeps them. */
 export interface IndexPlan {

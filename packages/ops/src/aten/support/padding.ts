@@ -6,7 +6,7 @@ import { axesOf, OUTSIDE, pick } from './pick.js';
 export type PadMode = 'constant' | 'reflect' | 'replicate' | 'circular';
 
 /** Positions added (or with negative numbers removed) before and after each axis, from `pad`, which starts with the last axis. */
-export const sidesOf = <D extends Dim>(pad: readonly D[], rank: number): readonly (readonly [D | 0, D | 0])[] =>
+const sidesOf = <D extends Dim>(pad: readonly D[], rank: number): readonly (readonly [D | 0, D | 0])[] =>
   Array.from({ length: rank }, (_, axis) => {
     const at = 2 * (rank - 1 - axis);
     return [pad[at] ?? 0, pad[at + 1] ?? 0] as const;

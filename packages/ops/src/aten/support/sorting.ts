@@ -3,7 +3,7 @@ import { stridesOf } from '../../shapes.js';
 import { Selection } from './selection.js';
 
 /** Orders elements as torch does: NaN is larger than every number, and zeros of either sign are equal. */
-export function compareElements(a: number | bigint, b: number | bigint): number {
+function compareElements(a: number | bigint, b: number | bigint): number {
   if (a < b) return -1;
   if (a > b) return 1;
   if (a === b) return 0;
