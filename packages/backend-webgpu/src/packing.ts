@@ -1,4 +1,4 @@
-import { Constant, countOf, decodeElements, tensorType } from '@qfuse/plugin';
+import { type Constant, countOf, decodeElements, tensorType } from '@qfuse/plugin';
 
 /**
  * How integer weights [N, K] lie on the device, the same for all kernels that read them: cells of 16 bytes hold

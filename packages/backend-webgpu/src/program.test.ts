@@ -1,8 +1,8 @@
 import { tensorOf } from '@qfuse/plugin';
 import { expect, test } from 'vitest';
 import { compileProgram } from './compile.js';
-import { graphOf } from './testing/compare.js';
-import { useDevice } from './testing/device.js';
+import { graphOf } from '../test/compare.js';
+import { useDevice } from '../test/device.js';
 
 const gpu = useDevice();
 

@@ -1,4 +1,4 @@
-import { Constant, countOf, type DType, decodeElements, dtypeInfo, type Elements, encodeElements, type HostTensor, hostTensor, newElements, QfuseError, tensorType } from '@qfuse/plugin';
+import { type Constant, countOf, type DType, decodeElements, dtypeInfo, type Elements, encodeElements, type HostTensor, hostTensor, newElements, QfuseError, tensorType } from '@qfuse/plugin';
 
 /** The WGSL types that elements have in computations. */
 export type ScalarType = 'f32' | 'i32' | 'u32' | 'bool';

@@ -23,8 +23,20 @@ afterEach(() => {
   process.exitCode = undefined;
 });
 
+/** What a command prints with `--json`, as far as these tests ask for it. */
+interface Answer {
+  readonly adapter: string;
+  readonly ms: Readonly<Record<string, number>>;
+  readonly histogram: unknown;
+  readonly checks: readonly { readonly kind: string }[];
+  readonly stays: readonly unknown[];
+  readonly passes: readonly { readonly name: string }[];
+  readonly plugins: readonly string[];
+  readonly error: { readonly message: string; readonly reproducer: string };
+}
+
 /** Runs the command line in this process. */
-async function qfuse(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string; readonly json: any }> {
+async function qfuse(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string; readonly json: Answer }> {
   const parts = { out: '', err: '' };
   const catcher = (name: 'out' | 'err') => (text: string | Uint8Array) => {
     parts[name] += String(text);
@@ -37,7 +49,7 @@ async function qfuse(...args: string[]): Promise<{ readonly code: number; readon
   const code = Number(process.exitCode ?? 0);
   process.exitCode = undefined;
   vi.restoreAllMocks();
-  return { code, ...parts, json: args.includes('--json') ? JSON.parse(parts.out) : undefined };
+  return { code, ...parts, json: (args.includes('--json') ? JSON.parse(parts.out) : undefined) as Answer };
 }
 
 describe('the way of a model', () => {
@@ -63,7 +75,7 @@ describe('the way of a model', () => {
   test('verify proves the rewrite and the whole', async () => {
     const { code, json } = await qfuse('verify', model, '--device', 'reference', '--json');
     expect(code).toBe(0);
-    expect(json.checks.map((c: { kind: string }) => c.kind)).toContain('rewrite');
+    expect(json.checks.map((c) => c.kind)).toContain('rewrite');
     expect(json.checks.at(-1)).toMatchObject({ kind: 'program', ok: true });
   });
 
@@ -76,8 +88,8 @@ describe('the way of a model', () => {
 
   test('plan, passes, bench and doctor answer programs', async () => {
     expect((await qfuse('plan', model, '--json')).json).toMatchObject({ pipeline: expect.stringContaining('fuse(fuse-linear-qcsnw'), device: { adapter: 'portable' } });
-    expect((await qfuse('passes', '--json')).json.passes.map((p: { name: string }) => p.name)).toContain('fuse-linear-qcsnw');
-    expect((await qfuse('bench', model, '--device', 'reference', '--runs', '2', '--json')).json.ms.median).toBeGreaterThan(0);
+    expect((await qfuse('passes', '--json')).json.passes.map((p) => p.name)).toContain('fuse-linear-qcsnw');
+    expect((await qfuse('bench', model, '--device', 'reference', '--runs', '2', '--json')).json.ms['median']).toBeGreaterThan(0);
     expect((await qfuse('doctor', '--json')).json.plugins).toContain('@qfuse/pass-dce@0.1.0');
   });
 });

@@ -113,6 +113,7 @@ describe('what a rule must not do', () => {
   const refused: readonly [string, string, Rule][] = [
     ['give another number of values', 'rule test/bad returns 1 values for 2 results', rule('bad', op(Split, { x }), (m) => m.x)],
     ['read what it replaces', 'rule test/bad: the new t.neg reads the value that it replaces', rule('bad', op(Split), (_, b, root) => root.results.map((r) => b.create(Neg, { x: r }).result))],
+    ['give back what it matched', 'rule test/bad gives back a value that it was to replace: say no in "where" instead', rule('bad', op(Split), (_, _b, root) => root.results)],
     ['give a value of another type', 'rule test/bad: a value of type f32[4] cannot be replaced by one of type i8[4]', rule('bad', op(Split), (_, b) => [b.graph.named('i')!, b.graph.named('i')!])],
     ['forget an exposed value', 'rule test/bad does not return a value for the exposed "n"', rule('bad', op(Split, { x: op(Neg, { x }).exposed('n') }), (m, b) => b.create(Split, { x: m.x }).results)],
   ];
@@ -205,7 +206,7 @@ describe('the worklist', () => {
 
   it('does not visit nodes that are no root of a rule', () => {
     const { report } = apply('%0 = neg(%a)\n %1 = view(%0)\n %2 = relu(%1)\n return %2', [fuseBias, doubleNeg]);
-    expect(report).toEqual({ applied: 0, byRule: {}, visits: 1, steps: 2 });
+    expect(report).toEqual({ applied: 0, byRule: {}, visits: 1, steps: 1 });
   });
 
   it('in any order gives one text for confluent rules', () => {
@@ -330,10 +331,8 @@ describe('rule sets without an end', () => {
   });
 
   it('are stopped when nothing changes', () => {
-    const nothing = rule('nothing', op(Neg), (_, _b, root) => root.results[0]!);
     const again = rule('again', op(Neg, { x }), (m, b) => b.create(Neg, { x: m.x }).result);
     expect(fail('%0 = neg(%a)\n return %0', [again]).message).toContain('test/again');
-    expect(() => applyRules(read('%0 = neg(%a)\n return %0').edit, [nothing])).not.toThrow();
   });
 
   it('are stopped by the budget when each rewrite uses up an old node', () => {

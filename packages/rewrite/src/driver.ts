@@ -229,11 +229,18 @@ class Driver {
     const results = ids.resultCount(root.id);
     if (replacement.results.length !== results) throw new Error(`rule ${rule.name} returns ${replacement.results.length} values for ${results} results`);
     this.#noteOrder(inner, firstNew, replacement);
-    for (let i = 0; i < results; i++) this.#redirect(rule, this.#graph.value(ids.result(root.id, i) as Value['id']), replacement.results[i]!, firstNew);
+    for (let i = 0; i < results; i++) {
+      const from = this.#graph.value(ids.result(root.id, i) as Value['id']);
+      const reader = newReader(ids, from, firstNew);
+      if (reader !== NONE) throw new Error(`rule ${rule.name}: the new ${ids.op(reader)!.name} reads the value that it replaces`);
+      this.#redirect(rule, from, replacement.results[i]!);
+    }
     for (const { name, from } of exposure.moved) {
       const to = replacement.exposed?.[name];
       if (to === undefined) throw new Error(`rule ${rule.name} does not return a value for the exposed "${name}"`);
-      this.#redirect(rule, from, to, firstNew);
+      // A feeder of the match may be the exposed value itself: then the new nodes read what takes its place.
+      this.#unsorted ||= newReader(ids, from, firstNew) !== NONE;
+      this.#redirect(rule, from, to);
     }
     const behind = ids.next(root.id);
     for (const follower of exposure.followers) this.#edit.move(follower, behind === NONE ? undefined : this.#graph.node(behind as NodeId));
@@ -279,11 +286,13 @@ class Driver {
   }
 
   /** Moves the readers of `from` to `to`; what they are part of may match now. */
-  #redirect(rule: Rule, from: Value, to: Value, firstNew: number): void {
+  #redirect(rule: Rule, from: Value, to: Value): void {
     const { ids } = this.#graph;
+    // A result that nobody reads needs no replacement.
+    if (from === to && ids.useCount(from.id) === 0) return;
+    if (from === to) throw new Error(`rule ${rule.name} gives back a value that it was to replace: say no in "where" instead`);
     for (let u = ids.firstUse(from.id); u !== NONE; u = ids.nextUse(u)) {
       const reader = ids.useOwner(u);
-      if (reader >= firstNew) throw new Error(`rule ${rule.name}: the new ${ids.op(reader)!.name} reads the value that it replaces`);
       if (reader !== ids.returnId) this.#neighbours.add(reader);
     }
     try {
@@ -354,6 +363,12 @@ function capturesOf({ pattern }: Rule, { graph, slots, lists }: MatchState): Rec
 function reads(ids: GraphIds, n: number, v: number): boolean {
   for (let i = ids.arity(n) - 1; i >= 0; i--) if (ids.operand(n, i) === v) return true;
   return false;
+}
+
+/** A node from `firstNew` on that reads `v`, -1 when there is none. */
+function newReader(ids: GraphIds, v: Value, firstNew: number): number {
+  for (let u = ids.firstUse(v.id); u !== NONE; u = ids.nextUse(u)) if (ids.useOwner(u) >= firstNew) return ids.useOwner(u);
+  return NONE;
 }
 
 /** A node that two parts of a pattern matched stands once. */

@@ -1,4 +1,5 @@
-import { type AnyOp, attr, type AttrSpecs, Editor, Graph, type InferContext, type Op, type OperandSpecs, optionalTensor, parseGraph, tensor, tensorList, type TensorType } from '@qfuse/ir';
+import type { Graph} from '@qfuse/ir';
+import { type AnyOp, attr, type AttrSpecs, Editor, type InferContext, type Op, type OperandSpecs, optionalTensor, parseGraph, tensor, tensorList, type TensorType } from '@qfuse/ir';
 
 /** A small vocabulary of ops for the tests of this package. */
 

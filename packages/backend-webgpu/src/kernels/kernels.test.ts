@@ -1,9 +1,9 @@
 import { runGraph } from '@qfuse/interp';
 import { describe, expect, test } from 'vitest';
 import { createTarget } from '../target.js';
-import { difference } from '../testing/compare.js';
-import { useDevice } from '../testing/device.js';
-import { graphOfSample, runGuarded } from '../testing/guarded.js';
+import { difference } from '../../test/compare.js';
+import { useDevice } from '../../test/device.js';
+import { graphOfSample, runGuarded } from '../../test/guarded.js';
 import { webgpuKernels } from './index.js';
 
 const gpu = useDevice();

@@ -3,8 +3,8 @@ import { constantOf, Editor, Graph, symbol, tensorOf, tensorType } from '@qfuse/
 import { describe, expect, test } from 'vitest';
 import { compileProgram, planProgram } from '../compile.js';
 import { createTarget, portableTarget, type WebGPUTarget, withLimits } from '../target.js';
-import { difference, differences, inputFor, randomNumbers } from '../testing/compare.js';
-import { useDevice } from '../testing/device.js';
+import { difference, differences, inputFor, randomNumbers } from '../../test/compare.js';
+import { useDevice } from '../../test/device.js';
 import { linearQcsKernels } from './linear-qcsnw.js';
 
 const gpu = useDevice('maximum');

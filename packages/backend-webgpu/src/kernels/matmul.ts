@@ -42,7 +42,9 @@ const products: Readonly<Record<string, (node: Node) => Product>> = {
 
 const supports = (node: Node): Verdict => {
   const other = present(node).find((v) => v.type.dtype !== 'f32');
-  return other === undefined ? yes : no(`an operand is ${other.type.dtype}, expected f32`);
+  if (other !== undefined) return no(`an operand is ${other.type.dtype}, expected f32`);
+  const bias = node.op === op('aten.linear') ? node.operandOrNone('bias') : undefined;
+  return bias === undefined || bias.type.shape.length <= 1 ? yes : no(`the bias has rank ${bias.type.shape.length}, expected at most 1`);
 };
 
 /** Shapes of the operands as matrices with batch axes; a vector on the left is a row, on the right a column. */

@@ -75,7 +75,7 @@ const number = (node: Parameters<typeof attrOf>[0], name: string): string => {
 const on = (...operands: readonly ReturnType<typeof f32>[]): readonly KernelSample[] => operands.map((self) => ({ operands: { self } }));
 const floatSamples = on(sample('f32', [extremes.length], extremes), f32(3, 7), f32(0, 2), f32());
 /** Beyond some 1e5 the rest of an angle by π/2 has no digits left in f32 arithmetic. */
-const angles = on(sample('f32', [13], [0, -0, 1, -1, 3.1415927, 1.5707964, 100, -1234.5, 65536, 99999, NaN, Infinity, 1e-5]), f32(3, 7), f32());
+const angles = on(sample('f32', [13], [0, -0, 1, -1, Math.PI, Math.PI / 2, 100, -1234.5, 65536, 99999, NaN, Infinity, 1e-5]), f32(3, 7), f32());
 const integerSamples = on(sample('i64', [5, 3]), sample('i8', [7]), sample('u8', [6]));
 const boolSample = on(sample('bool', [9]));
 

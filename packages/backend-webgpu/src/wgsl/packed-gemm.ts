@@ -1,7 +1,7 @@
-import type { Dispatch, Launch } from '../kernel.js';
+import type { Dispatch } from '../kernel.js';
 import { ROWS_PER_BLOCK } from '../packing.js';
 import type { WebGPUTarget } from '../target.js';
-import { type PackedLinear, packedDeclarations, packedParameters, sizesOf } from './packed-linear.js';
+import { launchFor, packedDeclarations, type PackedLinear, packedParameters, range } from './packed-weights.js';
 import { shader } from './shader.js';
 
 /** Sizes of the tiles of a workgroup and of a thread. */
@@ -21,7 +21,6 @@ function tilesFor({ limits }: WebGPUTarget): Tiles {
   return (large.m + large.n) * DEPTH * 4 <= limits.maxComputeWorkgroupStorageSize ? large : { m: 64, n: 64, threadM: 8, threadN: 4 };
 }
 
-const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 const component = 'xyzw';
 
 /**
@@ -104,10 +103,6 @@ ${results.join('\n')}`;
     parameters: packedParameters,
     declarations: `${packedDeclarations(init, true)}\nvar<workgroup> tile_x: array<vec4<f32>, ${DEPTH * quadsM}>;\nvar<workgroup> tile_w: array<vec4<f32>, ${DEPTH * quadsN}>;`,
     body,
-    launch: (sizes): Launch => {
-      const m = init.rows(sizes);
-      if (m === 0 || init.n === 0 || !takes(m)) return { groups: 0, parameters: {} };
-      return { groups: Math.ceil(m / tiles.m) * Math.ceil(init.n / tiles.n), parameters: { ...sizesOf(init), m } };
-    },
+    launch: launchFor(init, takes, (m) => Math.ceil(m / tiles.m) * Math.ceil(init.n / tiles.n)),
   });
 }

@@ -29,7 +29,7 @@ export const Gelu = unary({
 
 const one = intScalar(1);
 
-/** `scale · x` above 0, else `scale · alpha · (e^(input_scale · x) - 1)`. */
+/** `scale · x` from 0 up, else `scale · alpha · (e^(input_scale · x) - 1)`. */
 export const Elu = unary({
   name: 'aten.elu',
   summary: 'exponential linear unit',
@@ -37,7 +37,7 @@ export const Elu = unary({
   dtype: floatsOnly,
   kernel: (attrs, dtype) => {
     const [alpha, scale, input] = [attrs.alpha, attrs.scale, attrs.input_scale].map((s) => scalarIn(s, dtype)) as [number, number, number];
-    return { float: (x) => (x! > 0 ? x! * scale : Math.expm1(x! * input) * alpha * scale) };
+    return { float: (x) => (x! < 0 ? Math.expm1(x! * input) * alpha * scale : x! * scale) };
   },
 });
 

@@ -46,12 +46,11 @@ export const ClampTensor = defineOp({
   infer: ({ operands: { self, min, max }, env, fail }) => {
     const all = [self, min, max].filter((t) => t !== undefined);
     if (all.length === 1) fail('has neither min nor max, expected at least one');
-    return [tensorType(numbers(resultType(all), fail), broadcastShapes(env, all.map((t) => t.shape), fail))];
+    if (all.length === 3 && all.every((t) => t.dtype === 'bool')) fail('operands are bool, expected numbers');
+    return [tensorType(resultType(all), broadcastShapes(env, all.map((t) => t.shape), fail))];
   },
   reference: ({ operands: { self, min, max }, results: [result] }) => [clamped(self, min, max, result!)],
 });
-
-const numbers = (dtype: DType, fail: Fail): DType => (dtype === 'bool' ? fail('operands are bool, expected numbers') : dtype);
 
 /** `max(x, min)`. */
 export const ClampMin = defineOp({
@@ -83,7 +82,7 @@ export const ClampMinTensor = defineOp({
   summary: 'raises x to a lower bound, one an element',
   operands: { self: tensor(), min: tensor() },
   elementwise: true,
-  infer: ({ operands: { self, min }, env, fail }) => [tensorType(numbers(resultType([self, min]), fail), broadcastShapes(env, [self.shape, min.shape], fail))],
+  infer: ({ operands: { self, min }, env, fail }) => [tensorType(resultType([self, min]), broadcastShapes(env, [self.shape, min.shape], fail))],
   decompose: ({ operands, builder }) => [builder.create(ClampTensor, operands).result],
 });
 
@@ -93,6 +92,6 @@ export const ClampMaxTensor = defineOp({
   summary: 'lowers x to an upper bound, one an element',
   operands: { self: tensor(), max: tensor() },
   elementwise: true,
-  infer: ({ operands: { self, max }, env, fail }) => [tensorType(numbers(resultType([self, max]), fail), broadcastShapes(env, [self.shape, max.shape], fail))],
+  infer: ({ operands: { self, max }, env, fail }) => [tensorType(resultType([self, max]), broadcastShapes(env, [self.shape, max.shape], fail))],
   decompose: ({ operands, builder }) => [builder.create(ClampTensor, operands).result],
 });

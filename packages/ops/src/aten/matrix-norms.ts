@@ -16,13 +16,16 @@ const columnSums: (pick: (...xs: number[]) => number) => MatrixNorm = (pick) => 
 const rowSums: (pick: (...xs: number[]) => number) => MatrixNorm = (pick) => (at, rows, columns) => pick(...sumsOf(rows, columns, at));
 const spectral: (f: (values: readonly number[]) => number) => MatrixNorm = (f) => (at, rows, columns) => f(singularValues(at, rows, columns));
 
+/** The largest of sizes, 0 of none. */
+const largest = (...sizes: number[]): number => Math.max(0, ...sizes);
+
 const nuclear = spectral((values) => values.reduce((a, b) => a + b, 0));
 const numbered: Readonly<Record<string, MatrixNorm>> = {
-  1: columnSums(Math.max),
+  1: columnSums(largest),
   '-1': columnSums(Math.min),
-  Infinity: rowSums(Math.max),
+  Infinity: rowSums(largest),
   '-Infinity': rowSums(Math.min),
-  2: spectral((values) => Math.max(...values)),
+  2: spectral((values) => largest(...values)),
   '-2': spectral((values) => Math.min(...values)),
 };
 
@@ -78,7 +81,9 @@ export const LinalgMatrixNorm = defineOp({
   },
   reference: ({ operands: { self }, attrs: { ord, dim }, results: [result], fail }) => {
     const axes = wrapAxes(dim, self.shape.length, fail);
-    refuseEmpty(self.shape, axes, fail);
+    // There is no smallest of no column sums, row sums or singular values.
+    const order = scalarNumber(ord);
+    if (order < 0) refuseEmpty(self.shape, order === -2 ? axes : [axes[order === -1 ? 1 : 0]!], fail);
     return [normsOf(castTensor(self, result!.dtype), axes, numbered[scalarNumber(ord)]!, result!)];
   },
 });

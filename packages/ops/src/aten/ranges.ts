@@ -16,6 +16,7 @@ function progression(start: Scalar, end: Scalar, step: Scalar, dtype: DType, fai
   const text = `from ${scalarText(start)} to ${scalarText(end)} by ${scalarText(step)}`;
   const refuse = (): never => fail(`${text} has no elements in ${dtype}: expected a finite range and a step other than 0 towards the end`);
   if ([start, end, step].some((s) => !Number.isFinite(scalarNumber(s)))) return refuse();
+  if (Math.sign(scalarNumber(end) - scalarNumber(start)) * scalarNumber(step) < 0) return refuse();
   if (dtype === 'i64') {
     const [a, b, s] = [start, end, step].map((x) => scalarTensor(x, 'i64').data[0] as bigint) as [bigint, bigint, bigint];
     if (s === 0n || (s > 0n ? b < a : b > a)) return refuse();

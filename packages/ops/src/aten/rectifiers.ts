@@ -1,6 +1,6 @@
-import { attr, type DType, dtypeInfo, floatScalar, intScalar, type Scalar, scalarNumber } from '@qfuse/ir';
+import { attr, type DType, dtypeInfo, floatScalar, intScalar, isFloat, type Scalar, scalarNumber } from '@qfuse/ir';
 import type { Fail } from '../shapes.js';
-import { checkScalar, type Kernel, scalarIn, scalarTensor } from './support/elementwise.js';
+import { checkScalar, type Kernel, largestOf, scalarIn, scalarTensor } from './support/elementwise.js';
 import { maximum, minimum } from './support/special-functions.js';
 import { floatsOnly, numbersOnly, unary } from './support/unary.js';
 
@@ -17,7 +17,8 @@ function range(low: Scalar, high: Scalar, dtype: DType): Kernel {
     return { float: (x) => minimum(maximum(x!, a), b) };
   }
   const [a, b] = [low, high].map((s) => BigInt(scalarTensor(s, dtype).data[0]!)) as [bigint, bigint];
-  return { integer: (x) => (x! < a ? a : x! > b ? b : x!) };
+  const raised = (x: bigint): bigint => (x < a ? a : x);
+  return { integer: (x) => (raised(x!) > b ? b : raised(x!)) };
 }
 
 function rangeDType(self: DType, low: Scalar, high: Scalar, fail: Fail): DType {
@@ -89,7 +90,7 @@ export const Softshrink = unary({
   name: 'aten.softshrink',
   summary: 'x moved towards 0',
   attrs: { lambd: attr.optional(attr.scalar(), floatScalar(0.5)) },
-  dtype: (self, { lambd }, fail) => (scalarNumber(lambd) >= 0 ? floatsOnly(self, undefined, fail) : fail(`lambd is ${lambd.value}, expected at least 0`)),
+  dtype: (self, { lambd }, fail) => (scalarNumber(lambd) >= 0 && scalarNumber(lambd) <= (isFloat(self) ? largestOf(self) : Number.POSITIVE_INFINITY) ? floatsOnly(self, undefined, fail) : fail(`lambd is ${lambd.value}, expected 0 to ${largestOf(self)}`)),
   kernel: (attrs, dtype) => {
     const lambda = scalarIn(attrs.lambd, dtype);
     return { float: (x) => (x! > lambda ? x! - lambda : x! < -lambda ? x! + lambda : x! * 0) };
@@ -101,7 +102,10 @@ export const Threshold = unary({
   name: 'aten.threshold',
   summary: 'replaces what is not above a threshold',
   attrs: { threshold: attr.scalar(), value: attr.scalar() },
-  dtype: numbersOnly,
+  dtype: (self, { threshold, value }, fail) => {
+    if (!isFloat(self)) for (const [name, s] of Object.entries({ threshold, value })) checkScalar(name, s, self, fail);
+    return numbersOnly(self, undefined, fail);
+  },
   kernel: ({ threshold, value }, dtype) => {
     const [limit, other] = [threshold, value].map((s) => scalarTensor(s, dtype).data[0]!) as [number | bigint, number | bigint];
     return { float: (x) => (x! <= limit ? other : x!), integer: (x) => (x! <= limit ? other : x!) };

@@ -20,8 +20,8 @@ export const Trunc = rounding('aten.trunc', 'rounds towards 0', Math.trunc);
 export const Frac = unary({ name: 'aten.frac', summary: 'fraction of x, with its sign', dtype: floatsOnly, kernel: () => ({ float: (x) => x - Math.trunc(x) }) });
 
 /**
- * `round(x · 10ᵈ) / 10ᵈ` for `d = decimals`, ties to even; floats only. The product is rounded to the
- * dtype before it is rounded to an integer, as torch does: which way a tie goes depends on it.
+ * `round(x · 10ᵈ) / 10ᵈ` for `d = decimals`, ties to even; floats only. Product and quotient are rounded
+ * to the dtype (f32 for 16-bit floats), as torch does: which way a tie goes depends on it.
  */
 export const RoundDecimals = unary({
   name: 'aten.round.decimals',
@@ -29,7 +29,7 @@ export const RoundDecimals = unary({
   attrs: { decimals: attr.int() },
   dtype: floatsOnly,
   kernel: ({ decimals }, dtype) => {
-    const round = rounder(dtype);
+    const round = rounder(dtype === 'f64' ? 'f64' : 'f32');
     return { float: (x) => roundDecimals(x, decimals, round) };
   },
 });

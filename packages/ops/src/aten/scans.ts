@@ -27,7 +27,8 @@ function scan(self: HostTensor, out: HostTensor, dim: number, fail: Fail, float:
 }
 
 /** Integers and bools are accumulated in i64. */
-const accumulated = (self: DType, dtype: DType | undefined): DType => dtype ?? (isFloat(self) ? self : 'i64');
+const accumulated = (self: DType, dtype: DType | undefined, fail: Fail): DType =>
+  dtype === 'bool' ? fail('dtype is bool, expected numbers') : (dtype ?? (isFloat(self) ? self : 'i64'));
 
 const running = (name: string, summary: string, float: (a: number, x: number) => number, integer: (a: bigint, x: bigint) => bigint) =>
   defineOp({
@@ -37,7 +38,7 @@ const running = (name: string, summary: string, float: (a: number, x: number) =>
     attrs: { dim: attr.int(), dtype: attr.optional(attr.dtype()) },
     infer: ({ operands: { self }, attrs: { dim, dtype }, fail }) => {
       wrapAxis(dim, self.shape.length, fail);
-      return [tensorType(accumulated(self.dtype, dtype), self.shape)];
+      return [tensorType(accumulated(self.dtype, dtype, fail), self.shape)];
     },
     reference: ({ operands: { self }, attrs: { dim }, results: [result], fail }) => [scan(self, hostTensor(result!.dtype, result!.shape), dim, fail, float, integer)],
   });

@@ -1,8 +1,8 @@
-import { attr, type Dim, type DType, type HostTensor, hostTensor, isFloat, scalarNumber, storer, tensor, type TensorType, tensorType } from '@qfuse/ir';
+import { attr, type Dim, type DType, floatScalar, type HostTensor, hostTensor, intScalar, isFloat, type Scalar, scalarNumber, storer, tensor, type TensorType, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { defaultFloat } from '../promotion.js';
 import { type Fail, shapeText } from '../shapes.js';
-import { type ResultType, scalarTensor } from './support/elementwise.js';
+import { checkScalar, type ResultType, scalarTensor } from './support/elementwise.js';
 
 /** `steps` numbers from `start` to `end`; the second half is counted from the end, so that both are met exactly. */
 function spaced(result: ResultType, start: number, end: number, f: (x: number) => number): HostTensor {
@@ -14,8 +14,12 @@ function spaced(result: ResultType, start: number, end: number, f: (x: number) =
   return out;
 }
 
-/** A bound in the arithmetic of the result: an integer for integers. */
-const boundOf = (value: number, dtype: DType): number => (isFloat(dtype) ? value : Math.trunc(value));
+/** A bound in the arithmetic of the result: an integer that it holds for integers. */
+function boundOf(bound: Scalar, dtype: DType, fail: Fail): number {
+  if (isFloat(dtype)) return scalarNumber(bound);
+  checkScalar('a bound', bound, dtype, fail);
+  return Number(scalarTensor(bound, dtype).data[0]);
+}
 
 function typeOf({ steps, dtype = defaultFloat }: { readonly steps: number; readonly dtype: DType | undefined }, bounds: readonly TensorType[], fail: Fail): TensorType {
   for (const t of bounds) if (t.shape.length > 0) fail(`a bound has shape ${shapeText(t.shape)}, expected a 0-d tensor`);
@@ -30,7 +34,8 @@ type Kind = keyof typeof bases;
 const spread = (kind: Kind, given: object): ((x: number) => number) => (kind === 'linspace' ? (x) => x : (x) => (given as { readonly base: number }).base ** x);
 const opName = (kind: Kind, overload: string): string => `aten.${kind}${overload}`;
 const summary = 'numbers at equal distances, both ends included';
-const value = (t: HostTensor): number => Number(t.data[0]);
+/** The element of a 0-d tensor. */
+const value = (t: HostTensor): Scalar => (isFloat(t.dtype) ? floatScalar(Number(t.data[0])) : intScalar(t.data[0]!));
 
 const ofScalars = (kind: Kind) =>
   defineOp({
@@ -39,8 +44,8 @@ const ofScalars = (kind: Kind) =>
     operands: {},
     attrs: { start: attr.scalar(), end: attr.scalar(), ...attrs, ...bases[kind] },
     infer: ({ attrs: given, fail }) => [typeOf(given, [], fail)],
-    reference: ({ attrs: given, results: [result] }) => [
-      spaced(result!, boundOf(scalarNumber(given.start), result!.dtype), boundOf(scalarNumber(given.end), result!.dtype), spread(kind, given)),
+    reference: ({ attrs: given, results: [result], fail }) => [
+      spaced(result!, boundOf(given.start, result!.dtype, fail), boundOf(given.end, result!.dtype, fail), spread(kind, given)),
     ],
   });
 
@@ -51,7 +56,7 @@ const ofTensors = (kind: Kind) =>
     operands: { start: tensor(), end: tensor() },
     attrs: { ...attrs, ...bases[kind] },
     infer: ({ operands: { start, end }, attrs: given, fail }) => [typeOf(given, [start, end], fail)],
-    reference: ({ operands: { start, end }, attrs: given, results: [result] }) => [spaced(result!, boundOf(value(start), result!.dtype), boundOf(value(end), result!.dtype), spread(kind, given))],
+    reference: ({ operands: { start, end }, attrs: given, results: [result], fail }) => [spaced(result!, boundOf(value(start), result!.dtype, fail), boundOf(value(end), result!.dtype, fail), spread(kind, given))],
   });
 
 const toScalar = (kind: Kind) =>
@@ -61,8 +66,8 @@ const toScalar = (kind: Kind) =>
     operands: { start: tensor() },
     attrs: { end: attr.scalar(), ...attrs, ...bases[kind] },
     infer: ({ operands: { start }, attrs: given, fail }) => [typeOf(given, [start], fail)],
-    reference: ({ operands: { start }, attrs: given, results: [result] }) => [
-      spaced(result!, boundOf(value(start), result!.dtype), boundOf(scalarNumber(given.end), result!.dtype), spread(kind, given)),
+    reference: ({ operands: { start }, attrs: given, results: [result], fail }) => [
+      spaced(result!, boundOf(value(start), result!.dtype, fail), boundOf(given.end, result!.dtype, fail), spread(kind, given)),
     ],
   });
 
@@ -73,8 +78,8 @@ const fromScalar = (kind: Kind) =>
     operands: { end: tensor() },
     attrs: { start: attr.scalar(), ...attrs, ...bases[kind] },
     infer: ({ operands: { end }, attrs: given, fail }) => [typeOf(given, [end], fail)],
-    reference: ({ operands: { end }, attrs: given, results: [result] }) => [
-      spaced(result!, boundOf(scalarNumber(given.start), result!.dtype), boundOf(value(end), result!.dtype), spread(kind, given)),
+    reference: ({ operands: { end }, attrs: given, results: [result], fail }) => [
+      spaced(result!, boundOf(given.start, result!.dtype, fail), boundOf(value(end), result!.dtype, fail), spread(kind, given)),
     ],
   });
 
@@ -126,6 +131,9 @@ export const ScalarTensor = defineOp({
   summary: 'a number as a 0-d tensor',
   operands: {},
   attrs: { s: attr.scalar(), dtype: attr.optional(attr.dtype()) },
-  infer: ({ attrs: { dtype = defaultFloat } }) => [tensorType(dtype, [])],
+  infer: ({ attrs: { s, dtype = defaultFloat }, fail }) => {
+    checkScalar('s', s, dtype, fail);
+    return [tensorType(dtype, [])];
+  },
   reference: ({ attrs: { s }, results: [result] }) => [scalarTensor(s, result!.dtype)],
 });

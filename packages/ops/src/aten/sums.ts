@@ -1,4 +1,4 @@
-import { attr, type DType, isFloat } from '@qfuse/ir';
+import { attr, type DType, dtypeInfo, isFloat } from '@qfuse/ir';
 import type { Fail } from '../shapes.js';
 import { type Reducer, reduction, reductionAttrs } from './support/reduce.js';
 
@@ -17,6 +17,9 @@ function averaged(self: DType, { dtype }: { readonly dtype: DType | undefined },
 const add = (xs: Float64Array): number => xs.reduce((a, b) => a + b, 0);
 const sum: Reducer = { float: add, integer: (xs) => xs.reduce((a, b) => a + b, 0n) };
 const product: Reducer = { float: (xs) => xs.reduce((a, b) => a * b, 1), integer: (xs) => xs.reduce((a, b) => BigInt.asIntN(64, a * b), 1n) };
+/** Elements are not rounded to a 16-bit result's dtype before they are averaged. */
+const averagedIn = (_: DType, result: DType): DType => (isFloat(result) && dtypeInfo(result).bits === 16 ? 'f32' : result);
+
 const mean: Reducer = { float: (xs) => add(xs) / xs.length };
 const withoutNaN = (xs: Float64Array): Float64Array => xs.filter((x) => !Number.isNaN(x));
 const nansum: Reducer = { ...sum, float: (xs) => add(withoutNaN(xs)) };
@@ -28,9 +31,9 @@ export const Sum = reduction({ name: 'aten.sum', summary: 'sum of all elements',
 export const SumDimIntList = reduction({ name: 'aten.sum.dim_IntList', summary: 'sums along axes', attrs: { ...dims, ...dtypeAttr }, dtype: accumulated, reducer: () => sum });
 
 /** The mean of all elements; `[]`, NaN for none. Floats only, or with a float `dtype`. */
-export const Mean = reduction({ name: 'aten.mean', summary: 'mean of all elements', attrs: dtypeAttr, dtype: averaged, reducer: () => mean });
+export const Mean = reduction({ name: 'aten.mean', summary: 'mean of all elements', attrs: dtypeAttr, dtype: averaged, compute: averagedIn, reducer: () => mean });
 /** {@link Mean} over the axes `dim`; none or an empty list means all. */
-export const MeanDim = reduction({ name: 'aten.mean.dim', summary: 'means along axes', attrs: { ...dims, ...dtypeAttr }, dtype: averaged, reducer: () => mean });
+export const MeanDim = reduction({ name: 'aten.mean.dim', summary: 'means along axes', attrs: { ...dims, ...dtypeAttr }, dtype: averaged, compute: averagedIn, reducer: () => mean });
 
 /** The product of all elements; `[]`, 1 for none. Dtypes as in {@link Sum}. */
 export const Prod = reduction({ name: 'aten.prod', summary: 'product of all elements', attrs: dtypeAttr, dtype: accumulated, reducer: () => product });
@@ -40,4 +43,4 @@ export const ProdDimInt = reduction({ name: 'aten.prod.dim_int', summary: 'produ
 /** {@link SumDimIntList} with NaN as 0. */
 export const Nansum = reduction({ name: 'aten.nansum', summary: 'sums along axes, NaN left out', attrs: { ...dims, ...dtypeAttr }, dtype: accumulated, reducer: () => nansum });
 /** {@link MeanDim} of the elements that are not NaN. */
-export const Nanmean = reduction({ name: 'aten.nanmean', summary: 'means along axes, NaN left out', attrs: { ...dims, ...dtypeAttr }, dtype: averaged, reducer: () => nanmean });
+export const Nanmean = reduction({ name: 'aten.nanmean', summary: 'means along axes, NaN left out', attrs: { ...dims, ...dtypeAttr }, dtype: (self, attrs, fail) => (isFloat(self) ? averaged(self, attrs, fail) : fail(`self is ${self}, expected a float dtype`)), reducer: () => nanmean });

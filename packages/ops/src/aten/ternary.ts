@@ -2,7 +2,7 @@ import { attr, isFloat, intScalar, type Scalar, tensor, tensorType, type TensorT
 import { defineOp } from '../define.js';
 import { resultType } from '../promotion.js';
 import { broadcastShapes, type Fail } from '../shapes.js';
-import { applyKernel, type Kernel, scalarIn, scalarTensor } from './support/elementwise.js';
+import { applyKernel, checkScalar, type Kernel, scalarIn, scalarTensor } from './support/elementwise.js';
 
 function oneDType(operands: Readonly<Record<string, TensorType>>, fail: Fail): DType {
   const all = Object.entries(operands);
@@ -42,17 +42,18 @@ export const LerpTensor = defineOp({
 });
 
 /** An op `self + value · f(tensor1, tensor2)`. */
-const fusedAdd = (name: string, summary: string, check: (dtype: DType, fail: Fail) => void, kernel: (value: Scalar, dtype: DType) => Kernel) =>
+const fusedAdd = (name: string, summary: string, check: (dtype: DType, factors: readonly TensorType[], fail: Fail) => void, kernel: (value: Scalar, dtype: DType) => Kernel) =>
   defineOp({
     name,
     summary,
     operands: { self: tensor(), tensor1: tensor(), tensor2: tensor() },
     attrs: { value: attr.optional(attr.scalar(), intScalar(1)) },
     elementwise: true,
-    infer: ({ operands: { self, tensor1, tensor2 }, env, fail }) => {
+    infer: ({ operands: { self, tensor1, tensor2 }, attrs: { value }, env, fail }) => {
       const all = [self, tensor1, tensor2];
       const dtype = resultType(all);
-      check(dtype, fail);
+      check(dtype, [tensor1, tensor2], fail);
+      checkScalar('value', value, dtype, fail);
       return [tensorType(dtype, broadcastShapes(env, all.map((t) => t.shape), fail))];
     },
     reference: ({ operands: { self, tensor1, tensor2 }, attrs: { value }, results: [result] }) => [applyKernel(kernel(value, result!.dtype), result!, result!.dtype, [self, tensor1, tensor2])],
@@ -62,7 +63,7 @@ const fusedAdd = (name: string, summary: string, check: (dtype: DType, fail: Fai
 export const Addcmul = fusedAdd(
   'aten.addcmul',
   'self plus value times tensor1 times tensor2',
-  (dtype, fail) => void (dtype === 'bool' && fail('operands are bool, expected numbers')),
+  (dtype, _, fail) => void (dtype === 'bool' && fail('operands are bool, expected numbers')),
   (value, dtype) => {
     if (isFloat(dtype)) {
       const v = scalarIn(value, dtype);
@@ -77,7 +78,7 @@ export const Addcmul = fusedAdd(
 export const Addcdiv = fusedAdd(
   'aten.addcdiv',
   'self plus value times tensor1 by tensor2',
-  (dtype, fail) => void (isFloat(dtype) || fail(`operands are ${dtype}, expected floats`)),
+  (_, factors, fail) => void (factors.some((t) => isFloat(t.dtype)) || fail(`tensor1 and tensor2 are ${factors.map((t) => t.dtype).join(' and ')}, expected a float`)),
   (value, dtype) => {
     const v = scalarIn(value, dtype);
     return { float: (a, b, c) => a! + (v * b!) / c! };

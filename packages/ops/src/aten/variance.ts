@@ -51,6 +51,9 @@ const statistics = <const F extends Form>(name: string, form: F, summary: string
     },
   });
 
+/** The mean as it runs along, `mean += (x - mean) / n`: infinities then give NaN, as in torch's var_mean. */
+const runningMean: Statistic = (xs) => (xs.length === 0 ? Number.NaN : xs.reduce((sofar, x, i) => sofar + (x - sofar) / (i + 1), 0));
+
 const deviation: Statistic = (xs, correction) => Math.sqrt(variance(xs, correction));
 
 /** The variance of all elements, `Σ (x - mean)² / (n - 1)`, or `/ n` when not unbiased. Floats only, as all ops of this file. */
@@ -66,14 +69,14 @@ export const StdDim = statistics('std', 'dim', 'standard deviations along axes',
 /** The square root of {@link VarCorrection}. */
 export const StdCorrection = statistics('std', 'correction', 'standard deviations along axes', [deviation]);
 /** {@link Var} and the mean. */
-export const VarMean = statistics('var_mean', 'default', 'variance and mean of all elements', [variance, mean]);
+export const VarMean = statistics('var_mean', 'default', 'variance and mean of all elements', [variance, runningMean]);
 /** {@link VarDim} and the means. */
-export const VarMeanDim = statistics('var_mean', 'dim', 'variances and means along axes', [variance, mean]);
+export const VarMeanDim = statistics('var_mean', 'dim', 'variances and means along axes', [variance, runningMean]);
 /** {@link VarCorrection} and the means. */
-export const VarMeanCorrection = statistics('var_mean', 'correction', 'variances and means along axes', [variance, mean]);
+export const VarMeanCorrection = statistics('var_mean', 'correction', 'variances and means along axes', [variance, runningMean]);
 /** {@link Std} and the mean. */
-export const StdMean = statistics('std_mean', 'default', 'standard deviation and mean of all elements', [deviation, mean]);
+export const StdMean = statistics('std_mean', 'default', 'standard deviation and mean of all elements', [deviation, runningMean]);
 /** {@link StdDim} and the means. */
-export const StdMeanDim = statistics('std_mean', 'dim', 'standard deviations and means along axes', [deviation, mean]);
+export const StdMeanDim = statistics('std_mean', 'dim', 'standard deviations and means along axes', [deviation, runningMean]);
 /** {@link StdCorrection} and the means. */
-export const StdMeanCorrection = statistics('std_mean', 'correction', 'standard deviations and means along axes', [deviation, mean]);
+export const StdMeanCorrection = statistics('std_mean', 'correction', 'standard deviations and means along axes', [deviation, runningMean]);

@@ -1,4 +1,4 @@
-import { attr, type DType, type HostTensor, tensor, tensorType } from '@qfuse/ir';
+import { attr, type DType, floatScalar, type HostTensor, intScalar, isFloat, tensor, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { type Promotable, resultType } from '../promotion.js';
 import { broadcastShapes, type Fail, shapeText } from '../shapes.js';
@@ -86,5 +86,9 @@ export const MaskedFillTensor = defineOp({
     if (value.shape.length > 0) fail(`value has shape ${shapeText(value.shape)}, expected a 0-d tensor`);
     return [tensorType(self.dtype, broadcastShapes(env, [self.shape, by.shape], fail))];
   },
-  reference: ({ operands: { self, mask: by, value }, results: [result] }) => chosen(result!, by, value, self),
+  reference: ({ operands: { self, mask: by, value }, results: [result], fail }) => {
+    const element = value.data[0]!;
+    checkScalar('value', isFloat(value.dtype) ? floatScalar(element as number) : intScalar(element), self.dtype, fail);
+    return chosen(result!, by, value, self);
+  },
 });

@@ -63,6 +63,7 @@ export const Dequantize = defineOp({
   infer: ({ operands, attrs, env, fail }) => {
     const { input, scale, zero_point } = operands;
     if (!isFloat(attrs.compute)) fail(`compute is ${attrs.compute}, expected a float dtype`);
+    if (attrs.difference !== undefined && !isFloat(attrs.difference)) fail(`difference is ${attrs.difference}, expected a float dtype`);
     if (!(floats as readonly string[]).includes(attrs.dtype)) fail(`dtype is ${attrs.dtype}, expected one of ${floats.join(', ')}`);
     checkQparams('scale', scale, input.shape, attrs, env, fail);
     if (zero_point !== undefined) checkQparams('zero_point', zero_point, input.shape, attrs, env, fail);

@@ -96,6 +96,7 @@ export const requantizeSame: Rule = defineRule({
       ['the numbers in between are', dequantize.attrs.dtype],
       ['the scales are', s.type.dtype],
       ['dequantize computes in', dequantize.attrs.compute],
+      ['dequantize subtracts in', dequantize.attrs.difference ?? 'f64'],
       ['quantize computes in', root.attrs.compute],
     ] as const)
       if (!isPrecise(dtype)) return no(`${what} ${dtype}, which cannot tell all integers of the range apart`);

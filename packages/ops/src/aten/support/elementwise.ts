@@ -1,4 +1,4 @@
-import { type DType, dtypeInfo, type Elements, type HostTensor, hostTensor, integerRange, isFloat, newElements, type Scalar, scalarText, storer } from '@qfuse/ir';
+import { type DType, dtypeInfo, type Elements, type HostTensor, hostTensor, integerRange, isFloat, isInteger, newElements, type Scalar, scalarText, storer } from '@qfuse/ir';
 import { broadcastStrides, type Fail, forEachOffset } from '../../shapes.js';
 
 /** Dtype and static shape of a result. */
@@ -15,8 +15,20 @@ export function castTensor(tensor: HostTensor, dtype: DType): HostTensor {
   if (tensor.dtype === dtype) return tensor;
   const out = hostTensor(dtype, tensor.shape);
   const store = storer(dtype);
-  for (let i = 0; i < out.data.length; i++) store(out.data, i, tensor.data[i]!);
+  const { data } = tensor;
+  if (isFloat(tensor.dtype) && isInteger(dtype)) for (let i = 0; i < out.data.length; i++) store(out.data, i, truncated(data[i] as number, dtypeInfo(dtype).bits));
+  else for (let i = 0; i < out.data.length; i++) store(out.data, i, data[i]!);
   return out;
+}
+
+/**
+ * The integer that a float is cast to. C leaves open what NaN and numbers out of range become; here it is what x86 makes
+ * of them, as in torch: the smallest number of the 64 or 32 bits that the processor converts to (narrower dtypes wrap that).
+ */
+function truncated(x: number, bits: number): number | bigint {
+  const limit = 2 ** (bits === 64 ? 63 : 31);
+  if (!(x > -limit - 1 && x < limit)) return bits === 64 ? -(2n ** 63n) : -limit;
+  return bits === 64 ? BigInt(Math.trunc(x)) : Math.trunc(x);
 }
 
 /** A Python scalar as a 0-d tensor: floats are rounded to `dtype`, integers wrap, as torch does with the numbers of an expression. */
@@ -45,7 +57,7 @@ const largest: Partial<Record<DType, number>> = { f64: Number.MAX_VALUE, f32: (2
 export const largestOf = (dtype: DType): number => largest[dtype] ?? Number(integerRange(dtype)[1]);
 
 /**
- * Refuses a scalar that `dtype` cannot hold, where torch does (fills and bounds). Negative numbers may wrap in unsigned
+ * Refuses a scalar that `dtype` cannot hold, where torch does (fills and bounds). Negative integers may wrap in unsigned
  * dtypes; infinities and NaN are floats.
  */
 export function checkScalar(name: string, { value, ...rest }: Scalar, dtype: DType, fail: Fail): void {
@@ -53,7 +65,7 @@ export function checkScalar(name: string, { value, ...rest }: Scalar, dtype: DTy
   if (kind === 'bool' || typeof value === 'boolean') return;
   let fits: boolean;
   if (kind === 'float') fits = !Number.isFinite(Number(value)) || Math.abs(Number(value)) <= largestOf(dtype);
-  else if (typeof value === 'number' && !Number.isFinite(value)) fits = false;
+  else if (typeof value === 'number' && (!Number.isFinite(value) || (rest.kind === 'float' && kind === 'uint' && value < 0))) fits = false;
   else {
     const whole = typeof value === 'bigint' ? value : BigInt(Math.trunc(value));
     const [low, high] = integerRange(dtype);

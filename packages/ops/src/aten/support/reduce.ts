@@ -93,7 +93,7 @@ export const reductionAttrs = {
 /** Refuses axes of size 0, for reductions that have no value for no elements. */
 export function refuseEmpty(shape: readonly Dim[], axes: readonly number[], fail: Fail): void {
   const empty = axes.find((i) => shape[i] === 0);
-  if (empty !== undefined && !shape.some((d, i) => d === 0 && !axes.includes(i))) fail(`axis ${empty} of shape ${shapeText(shape)} has no elements, expected at least one to reduce`);
+  if (empty !== undefined) fail(`axis ${empty} of shape ${shapeText(shape)} has no elements, expected at least one to reduce`);
 }
 
 /** What {@link reduction} takes. */

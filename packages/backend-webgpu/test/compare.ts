@@ -1,9 +1,9 @@
 import { type Graph, type HostTensor, parseGraph, tensorOf, type Value } from '@qfuse/plugin';
 import { runGraph } from '@qfuse/interp';
 import { allOps, opTable } from '@qfuse/ops';
-import { compileProgram } from '../compile.js';
-import type { ErrorBound } from '../kernel.js';
-import type { WebGPUTarget } from '../target.js';
+import { compileProgram } from '../src/compile.js';
+import type { ErrorBound } from '../src/kernel.js';
+import type { WebGPUTarget } from '../src/target.js';
 
 const ops = opTable(allOps);
 

@@ -1,13 +1,13 @@
 import { type AttrValue, constantOf, Editor, Graph, type HostTensor, tensorOf, tensorType, type Value } from '@qfuse/plugin';
-import { makeFrame, parameterSlots } from '../frame.js';
-import { MAP_READ, usage } from '../gpu.js';
-import type { KernelSample, SampleTensor, WebGPUKernel } from '../kernel.js';
-import { lower } from '../lower.js';
-import { compilePipelines } from '../pipelines.js';
-import { createKernelRegistry } from '../registry.js';
-import { schedule, sizesFor } from '../schedule.js';
-import { fromDevice, storageBytes, toDevice } from '../storage.js';
-import type { WebGPUTarget } from '../target.js';
+import { makeFrame, parameterSlots } from '../src/frame.js';
+import { MAP_READ, usage } from '../src/gpu.js';
+import type { KernelSample, SampleTensor, WebGPUKernel } from '../src/kernel.js';
+import { lower } from '../src/lower.js';
+import { compilePipelines } from '../src/pipelines.js';
+import { createKernelRegistry } from '../src/registry.js';
+import { schedule, sizesFor } from '../src/schedule.js';
+import { fromDevice, storageBytes, toDevice } from '../src/storage.js';
+import type { WebGPUTarget } from '../src/target.js';
 import { randomNumbers } from './compare.js';
 
 /** The host tensor that a sample operand stands for. */
