@@ -5,7 +5,7 @@ import type { Sizes } from './kernel.js';
 import type { WebGPUTarget } from './target.js';
 
 /** The parameters of each dispatch lie at multiples of this in one uniform buffer. */
-export const SLOT_BYTES = 256;
+const SLOT_BYTES = 256;
 
 /** Everything of a run that depends on the sizes of its inputs. */
 export interface Frame {

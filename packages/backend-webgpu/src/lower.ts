@@ -1,4 +1,4 @@
-import { type AnyOp, describeOrigin, Editor, Graph, madeOrigin, namedOperands, type Node, QfuseError, type Value } from '@qfuse/plugin';
+import { type AnyOp, describeOrigin, Editor, Graph, madeOrigin, namedOperands, type Node, type Origin, QfuseError, type Value } from '@qfuse/plugin';
 import { isDefinition } from '@qfuse/ops';
 import type { Dispatch, WebGPUKernel } from './kernel.js';
 import type { KernelRegistry } from './registry.js';
@@ -21,6 +21,13 @@ export interface LoweredGraph {
   readonly nodes: readonly LoweredNode[];
 }
 
+/** A node that nothing runs, and why. */
+interface Failure {
+  readonly op: AnyOp;
+  readonly origin: Origin;
+  readonly reasons: readonly string[];
+}
+
 /**
  * Chooses a kernel for every node that is needed. A node without one is replaced by its decomposition, again and
  * again, until kernels take what is there. The given graph is not changed.
@@ -29,7 +36,9 @@ export interface LoweredGraph {
 export function lower(source: Graph, registry: KernelRegistry): LoweredGraph {
   const graph = copyLive(source);
   const edit = new Editor(graph);
-  const failures: { readonly node: Node; readonly reasons: readonly string[] }[] = [];
+  const failures = new Set<Failure>();
+  /** Of nodes made by decomposing one that kernels refused: that one. Its reasons say more than those of its parts. */
+  const refused = new Map<Node, Failure>();
   const chosen = new Map<Node, LoweredNode>();
   const { ids } = graph;
   for (let n = ids.first; n >= 0; ) {
@@ -38,13 +47,16 @@ export function lower(source: Graph, registry: KernelRegistry): LoweredGraph {
     if ('kernel' in found) chosen.set(node, found);
     else if (isDefinition(node.op) && node.op.decompose !== undefined) {
       const before = ids.prev(n);
+      const whole = refused.get(node) ?? (registry.has(node.op) ? { op: node.op, origin: node.origin, reasons: found.reasons } : undefined);
+      const next = ids.next(n);
       decompose(node, edit);
       n = before < 0 ? ids.first : ids.next(before);
+      if (whole !== undefined) for (let made = n; made !== next && made >= 0; made = ids.next(made)) refused.set(graph.node(made as Node['id']), whole);
       continue;
-    } else failures.push({ node, reasons: found.reasons });
+    } else failures.add(refused.get(node) ?? { op: node.op, origin: node.origin, reasons: found.reasons });
     n = ids.next(n);
   }
-  if (failures.length > 0) throw unsupported(failures, registry);
+  if (failures.size > 0) throw unsupported([...failures], registry);
   // A decomposition may leave nodes that nothing reads.
   const nodes = [...graph.nodes()].filter((node) => chosen.has(node));
   return { graph, nodes: nodes.map((node) => chosen.get(node)!) };
@@ -73,8 +85,8 @@ function decompose(node: Node, edit: Editor): void {
   edit.place = undefined;
 }
 
-function unsupported(failures: readonly { readonly node: Node; readonly reasons: readonly string[] }[], registry: KernelRegistry): QfuseError {
-  const lines = failures.map(({ node, reasons }) => `  ${node.op.name} at ${describeOrigin(node.origin)}: ${reasons.join('; ')}`);
+function unsupported(failures: readonly Failure[], registry: KernelRegistry): QfuseError {
+  const lines = failures.map(({ op, origin, reasons }) => `  ${op.name} at ${describeOrigin(origin)}: ${reasons.join('; ')}`);
   const count = failures.length === 1 ? '1 node has' : `${failures.length} nodes have`;
   return new QfuseError('webgpu/unsupported', `${count} no kernel on ${registry.target.name}:\n${lines.join('\n')}`, {
     help: 'run on the reference interpreter (--device reference), or add a plugin that brings kernels for these ops',

@@ -4,7 +4,7 @@ import type { LoweredGraph, LoweredNode } from './lower.js';
 import { deviceConstant, storageBytes } from './storage.js';
 
 /** Where the bytes of a storage come from and how long they live. */
-export type StorageKind = 'input' | 'constant' | 'state' | 'activation';
+type StorageKind = 'input' | 'constant' | 'state' | 'activation';
 
 /** A range of device memory that values share. */
 export interface Storage {

@@ -51,15 +51,18 @@ export async function verifyCompilation(graph: Graph, registry: Registry, option
   };
   const original = copyGraph(graph);
   const inputs = options.inputs ?? sampleFor(original, original.inputs, seed);
-  let pending: { readonly rule: Rule; readonly before: ReturnType<typeof extractSubgraph>; readonly at: string } | undefined;
+  let pending: { readonly rule: Rule; readonly before: ReturnType<typeof extractSubgraph>; readonly at: string; readonly read: readonly boolean[] } | undefined;
   const watch: CompileOptions['watch'] = {
     onMatch: ({ rule, root, inner }) => {
       const feeders = inner.flatMap((n) => n.operands).filter((v): v is Value => v !== undefined && (v.producer === undefined || !inner.includes(v.producer)));
-      pending = { rule, before: extractSubgraph(graph, { outputs: root.results, inputs: [...new Set(feeders)] }), at: describeOrigin(root.origin) };
+      // What nobody reads need not be there afterwards.
+      const read = root.results.map((r) => r.useCount > 0);
+      pending = { rule, read, before: extractSubgraph(graph, { outputs: root.results.filter((_, i) => read[i]), inputs: [...new Set(feeders)] }), at: describeOrigin(root.origin) };
     },
     onApply: ({ rule, results }) => {
-      const { before, at } = pending!;
-      note(checkRewrite(rule, at, before, extractSubgraph(graph, { outputs: results, inputs: before.inputs }), seed));
+      const { before, at, read } = pending!;
+      const outputs = results.filter((v, i): v is Value => v !== undefined && read[i] === true);
+      note(checkRewrite(rule, at, before, extractSubgraph(graph, { outputs, inputs: before.inputs }), seed));
     },
   };
   await compileGraph(graph, registry, { ...options, verify: 'each', watch });

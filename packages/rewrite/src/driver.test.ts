@@ -98,6 +98,11 @@ describe('a rewrite', () => {
     expect(apply('%0 = neg(%k)\n %1 = relu(%0)\n %2 = view(%a)\n return %1', [operand]).text).toEqual(['%0 = view(%a)', '%1 = relu(%0)', '%2 = relu(%1)', 'return %2']);
   });
 
+  it('leaves a result out that nobody reads', () => {
+    const first = rule('first', op(Split, { x }), (m, b) => ({ results: [b.create(Neg, { x: m.x }).result, undefined] }));
+    expect(apply('%0, %1 = split(%a)\n return %0', [first]).text).toEqual(['%0 = neg(%a)', 'return %0']);
+  });
+
   it('adds a constant once', () => {
     let made = 0;
     const scale = rule('scale', op(Neg, { x }), (m, b) => {
@@ -115,6 +120,7 @@ describe('what a rule must not do', () => {
     ['read what it replaces', 'rule test/bad: the new t.neg reads the value that it replaces', rule('bad', op(Split), (_, b, root) => root.results.map((r) => b.create(Neg, { x: r }).result))],
     ['give back what it matched', 'rule test/bad gives back a value that it was to replace: say no in "where" instead', rule('bad', op(Split), (_, _b, root) => root.results)],
     ['give a value of another type', 'rule test/bad: a value of type f32[4] cannot be replaced by one of type i8[4]', rule('bad', op(Split), (_, b) => [b.graph.named('i')!, b.graph.named('i')!])],
+    ['leave a result out that is read', 'rule test/bad returns no value for result 1 of t.split, which is read', rule('bad', op(Split, { x }), (m) => ({ results: [m.x, undefined] }))],
     ['forget an exposed value', 'rule test/bad does not return a value for the exposed "n"', rule('bad', op(Split, { x: op(Neg, { x }).exposed('n') }), (m, b) => b.create(Split, { x: m.x }).results)],
   ];
   test.each(refused)('%s', (_, message, bad) => {
@@ -294,7 +300,7 @@ describe('callbacks', () => {
     const events: unknown[] = [];
     applyRules(edit, [fuseBias], {
       onMatch: ({ rule: r, root, inner }) => events.push(['match', r.name, root.op.name, inner.map((n) => n.op.name), inner.some((n) => n.erased)]),
-      onApply: ({ rule: r, results }) => events.push(['apply', r.name, results.map((v) => v.producer?.op.name)]),
+      onApply: ({ rule: r, results }) => events.push(['apply', r.name, results.map((v) => v?.producer?.op.name)]),
       onRefuse: ({ rule: r }) => events.push(['refuse', r.name]),
     });
     expect(events).toEqual([

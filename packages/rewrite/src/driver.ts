@@ -23,8 +23,8 @@ export interface Refusal {
 /** A rule that was applied. */
 export interface Application {
   readonly rule: Rule;
-  /** The new values of the root's results. */
-  readonly results: readonly Value[];
+  /** The new values of the root's results; undefined for one that nobody reads. */
+  readonly results: readonly (Value | undefined)[];
 }
 
 /** A match that is about to be rewritten: the graph is still as it was. */
@@ -233,7 +233,9 @@ class Driver {
       const from = this.#graph.value(ids.result(root.id, i) as Value['id']);
       const reader = newReader(ids, from, firstNew);
       if (reader !== NONE) throw new Error(`rule ${rule.name}: the new ${ids.op(reader)!.name} reads the value that it replaces`);
-      this.#redirect(rule, from, replacement.results[i]!);
+      const to = replacement.results[i];
+      if (to !== undefined) this.#redirect(rule, from, to);
+      else if (ids.useCount(from.id) > 0) throw new Error(`rule ${rule.name} returns no value for result ${i} of ${root.op.name}, which is read`);
     }
     for (const { name, from } of exposure.moved) {
       const to = replacement.exposed?.[name];
@@ -268,7 +270,7 @@ class Driver {
     if (this.#unsorted) return;
     const { ids } = this.#graph;
     for (let n = firstNew; n < ids.nodeLimit; n++) for (let i = ids.arity(n) - 1; i >= 0; i--) this.#noteSource(inner, firstNew, ids.operand(n, i));
-    for (const v of replacement.results) this.#noteSource(inner, firstNew, v.id);
+    for (const v of replacement.results) if (v !== undefined) this.#noteSource(inner, firstNew, v.id);
     for (const name in replacement.exposed) this.#noteSource(inner, firstNew, replacement.exposed[name]!.id);
   }
 

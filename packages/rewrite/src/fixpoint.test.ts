@@ -69,7 +69,7 @@ const programs = fc.record({
 /** Operands are mostly picked among the last values, so that patterns occur. */
 function grow({ nodes, outputs }: { nodes: readonly (readonly [number, number, number])[]; outputs: readonly number[] }): Graph {
   const { graph, edit } = read('return');
-  const values: Value[] = [...graph.inputs.slice(0, 3)];
+  const values: Value[] = graph.inputs.slice(0, 3);
   const recent = (n: number): Value => values[values.length - 1 - (n % Math.min(values.length, 4))]!;
   for (const [which, a, b] of nodes) {
     const def = ops[which];

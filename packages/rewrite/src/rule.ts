@@ -18,7 +18,8 @@ export interface RuleContext<D extends AnyOp = AnyOp> {
 
 /** New values: the root's results, and one for each exposed node by its name. */
 export interface Replacement {
-  readonly results: readonly Value[];
+  /** Undefined takes the place of a result that nobody reads; `where` must have asked. */
+  readonly results: readonly (Value | undefined)[];
   readonly exposed?: Readonly<Record<string, Value>>;
 }
 

@@ -12,7 +12,7 @@ import { f32, samplesOf } from './samples.js';
  * Products of f32 matrices in all spellings of ATen: `mm`, `bmm`, `matmul` (broadcast batches, vectors), `linear`
  * (weight [N, K]), `addmm` and `baddbmm` (`beta · self + alpha · product`). Sums are in f32.
  */
-export interface Product {
+interface Product {
   readonly a: Value;
   readonly b: Value;
   /** `b` is [N, K]. */

@@ -103,7 +103,7 @@ function supports(node: Node, reduction: Reduction): Verdict {
 }
 
 /** The value of a bool or number as a word of dtype `dtype`. */
-export const word = (expression: string, dtype: DType): string => (dtype === 'bool' ? `select(0u, 1u, ${expression})` : expression);
+const word = (expression: string, dtype: DType): string => (dtype === 'bool' ? `select(0u, 1u, ${expression})` : expression);
 
 function emit(node: Node, reduction: Reduction, target: WebGPUTarget): Dispatch {
   const input = node.operands[0]!;

@@ -26,8 +26,5 @@ export const extremePairs: readonly [SampleTensor, SampleTensor] = [
   sample('f32', [extremes.length], extremes),
 ];
 
-/** Shapes for ops that go element by element: scalar, empty, odd, more than a workgroup. */
-export const anyShapes: readonly (readonly number[])[] = [[], [0, 3], [5], [3, 7], [131]];
-
 /** One sample for each list of operands. */
 export const samplesOf = (...operands: readonly KernelSample['operands'][]): readonly KernelSample[] => operands.map((o) => ({ operands: o }));

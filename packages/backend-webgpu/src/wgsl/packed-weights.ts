@@ -63,7 +63,7 @@ export const vectorsOf = (format: PackedFormat, w: string): readonly string[] =>
 export const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
 /** Parameters that are the same in every run. */
-export const sizesOf = ({ format, k, n, first, columns }: PackedLinear): Record<string, number> => ({ n, first, columns, k, vectors: Math.ceil(k / 4), cells: cellsAlong(format, k) });
+const sizesOf = ({ format, k, n, first, columns }: PackedLinear): Record<string, number> => ({ n, first, columns, k, vectors: Math.ceil(k / 4), cells: cellsAlong(format, k) });
 
 /** The launch of a form that takes the row counts that `takes` accepts. */
 export const launchFor = (init: PackedLinear, takes: (m: number) => boolean, groups: (m: number) => number): Dispatch['launch'] => (sizes): Launch => {

@@ -1,17 +1,32 @@
-import { attr, type DType, tensor, tensorType } from '@qfuse/ir';
+import { attr, type Builder, type DType, intScalar, tensor, tensorType, type Value } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { reducedShape, wrapAxes } from '../shapes.js';
+import { NeScalar } from './comparison.js';
+import { SumDimIntList } from './sums.js';
 import { reduceTensor, type Reducer, reduction, reductionAttrs } from './support/reduce.js';
 
 const { dim } = reductionAttrs;
 
 const nonzero: Reducer = { float: (xs) => xs.reduce((n, x) => n + (x === 0 ? 0 : 1), 0), integer: (xs) => xs.reduce((n, x) => n + (x === 0n ? 0 : 1), 0) };
+const countNonzero = (self: Value, axes: readonly number[], b: Builder): Value => b.create(SumDimIntList, { self: b.create(NeScalar, { self }, { other: intScalar(0) }).result }, { dim: axes }).result;
 const counts = { dtype: (): DType => 'i64', compute: (self: DType): DType => self, reducer: (): Reducer => nonzero };
 
 /** How many elements are not 0 (NaN is not), along one axis or in all; i64. */
-export const CountNonzero = reduction({ name: 'aten.count_nonzero', summary: 'counts elements that are not 0', attrs: { dim: reductionAttrs.maybeDim.dim }, ...counts });
+export const CountNonzero = reduction({
+  name: 'aten.count_nonzero',
+  summary: 'counts elements that are not 0',
+  attrs: { dim: reductionAttrs.maybeDim.dim },
+  ...counts,
+  decompose: ({ operands: { self }, attrs: { dim: axis }, builder }) => [countNonzero(self, axis === undefined ? [] : [axis], builder)],
+});
 /** {@link CountNonzero} over the axes `dim`; an empty list means all. */
-export const CountNonzeroDimIntList = reduction({ name: 'aten.count_nonzero.dim_IntList', summary: 'counts elements that are not 0 along axes', attrs: { dim: attr.ints() }, ...counts });
+export const CountNonzeroDimIntList = reduction({
+  name: 'aten.count_nonzero.dim_IntList',
+  summary: 'counts elements that are not 0 along axes',
+  attrs: { dim: attr.ints() },
+  ...counts,
+  decompose: ({ operands: { self }, attrs: { dim: axes }, builder }) => [countNonzero(self, axes, builder)],
+});
 
 /** The answers keep u8, as torch has it from before there were bools. */
 const answer = (self: DType): DType => (self === 'u8' ? 'u8' : 'bool');

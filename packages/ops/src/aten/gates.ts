@@ -1,13 +1,15 @@
-import { attr, type Dim, dimFloorDiv, hostTensor, isFloat, storer, tensor, tensorType } from '@qfuse/ir';
+import { attr, type Dim, dimFloorDiv, hostTensor, intScalar, isFloat, storer, tensor, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { broadcastShapes, type Fail, shapeText, wrapAxis } from '../shapes.js';
 import { MulTensor } from './arithmetic.js';
+import { GtScalar } from './comparison.js';
 import { Sigmoid } from './exponential.js';
 import { View } from './reshape.js';
 import { Narrow } from './slice.js';
 import { mapNumbers } from './support/elementwise.js';
 import { groupsOf } from './support/reduce.js';
 import { sigmoid } from './support/special-functions.js';
+import { WhereSelf } from './where.js';
 
 /** `a · sigmoid(b)` for the two halves `a` and `b` of axis `dim`; floats only. The axis is halved. */
 export const Glu = defineOp({
@@ -52,6 +54,10 @@ export const PreluKernel = defineOp({
     return [tensorType(self.dtype, broadcastShapes(env, [self.shape, weight.shape], fail))];
   },
   reference: ({ operands: { self, weight }, results: [result] }) => [mapNumbers(result!, [self, weight], (x, w) => (x! > 0 ? x! : w! * x!))],
+  decompose: ({ operands: { self, weight }, builder: b }) => {
+    const condition = b.create(GtScalar, { self }, { other: intScalar(0) }).result;
+    return [b.create(WhereSelf, { condition, self, other: b.create(MulTensor, { self: weight, other: self }).result }).result];
+  },
 });
 
 const checkSame = (self: string, weight: string, fail: Fail): void => void (self === weight || fail(`weight is ${weight}, expected ${self} as self`));

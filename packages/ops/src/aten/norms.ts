@@ -1,6 +1,14 @@
-import { attr, type DType, floatScalar, intScalar, isFloat, type Scalar, scalarNumber } from '@qfuse/ir';
+import { attr, type DType, floatScalar, intScalar, isFloat, type Scalar, scalarNumber, type Value } from '@qfuse/ir';
 import { promoteTypes } from '../promotion.js';
 import type { Fail } from '../shapes.js';
+import { MulTensor } from './arithmetic.js';
+import { ToCopy } from './casts.js';
+import { NeScalar } from './comparison.js';
+import { Sqrt } from './exponential.js';
+import { Amax, Amin } from './extremes.js';
+import { PowTensorScalar } from './power.js';
+import { Abs } from './signs.js';
+import { SumDimIntList } from './sums.js';
 import { type Reducer, reduction, reductionAttrs } from './support/reduce.js';
 
 const { dims } = reductionAttrs;
@@ -37,6 +45,19 @@ export const LinalgVectorNorm = reduction({
   dtype: (self, { dtype }, fail) => normDType(self, dtype, fail),
   nonEmpty: ({ ord }) => needsElements(scalarNumber(ord)),
   reducer: ({ ord }) => vectorNorm(scalarNumber(ord)),
+  decompose: ({ operands: { self }, attrs: { ord, dim, keepdim }, results: [result], builder: b }) => {
+    const p = scalarNumber(ord);
+    const x = self.type.dtype === result!.dtype ? self : b.create(ToCopy, { self }, { dtype: result!.dtype }).result;
+    const over = { dim, keepdim };
+    const sum = (terms: Value): Value => b.create(SumDimIntList, { self: terms }, { ...over, dtype: result!.dtype }).result;
+    if (p === 0) return [sum(b.create(NeScalar, { self: x }, { other: intScalar(0) }).result)];
+    const sizes = b.create(Abs, { self: x }).result;
+    if (!Number.isFinite(p)) return [b.create(p > 0 ? Amax : Amin, { self: sizes }, over).result];
+    if (p === 1) return [sum(sizes)];
+    if (p === 2) return [b.create(Sqrt, { self: sum(b.create(MulTensor, { self: x, other: x }).result) }).result];
+    const powers = b.create(PowTensorScalar, { self: sizes }, { exponent: floatScalar(p) }).result;
+    return [b.create(PowTensorScalar, { self: sum(powers) }, { exponent: floatScalar(1 / p) }).result];
+  },
 });
 
 const orderOf = (p: Scalar | undefined): number => scalarNumber(p ?? two);
@@ -50,6 +71,7 @@ export const NormScalar = reduction({
   dtype: (self, _, fail) => normDType(self, undefined, fail),
   nonEmpty,
   reducer: ({ p }) => vectorNorm(orderOf(p)),
+  decompose: ({ operands: { self }, attrs: { p }, builder }) => [builder.create(LinalgVectorNorm, { self }, { ord: p }).result],
 });
 
 const ofOrder = { p: attr.optional(attr.scalar()) };
@@ -62,6 +84,7 @@ export const NormScalarOptDim = reduction({
   dtype: (self, _, fail) => normDType(self, undefined, fail),
   nonEmpty,
   reducer: ({ p }) => vectorNorm(orderOf(p)),
+  decompose: ({ operands: { self }, attrs: { p, dim, keepdim }, builder }) => [builder.create(LinalgVectorNorm, { self }, { ord: p ?? two, dim, keepdim }).result],
 });
 
 /** {@link NormScalarOptDim} of elements cast to `dtype`. */
@@ -72,6 +95,7 @@ export const NormScalarOptDimDtype = reduction({
   dtype: (self, { dtype }, fail) => normDType(self, dtype, fail),
   nonEmpty,
   reducer: ({ p }) => vectorNorm(orderOf(p)),
+  decompose: ({ operands: { self }, attrs: { p, dim, keepdim, dtype }, builder }) => [builder.create(LinalgVectorNorm, { self }, { ord: p ?? two, dim, keepdim, dtype }).result],
 });
 
 /** {@link NormScalar} of elements cast to `dtype`. */
@@ -82,6 +106,7 @@ export const NormScalarOptDtype = reduction({
   dtype: (self, { dtype }, fail) => normDType(self, dtype, fail),
   nonEmpty,
   reducer: ({ p }) => vectorNorm(orderOf(p)),
+  decompose: ({ operands: { self }, attrs: { p, dtype }, builder }) => [builder.create(LinalgVectorNorm, { self }, { ord: p ?? two, dtype }).result],
 });
 
 /** `√(Σ x²)` along the axes `dim`: {@link LinalgVectorNorm} of order 2. */

@@ -1,9 +1,19 @@
-import { attr, type DType, type HostTensor, hostTensor, isFloat, storer, tensor, tensorType } from '@qfuse/ir';
+import { attr, type DType, type HostTensor, floatScalar, hostTensor, intScalar, isFloat, storer, tensor, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { floatResult } from '../promotion.js';
 import { type Fail, wrapAxis } from '../shapes.js';
+import { AddTensor, SubTensor } from './arithmetic.js';
+import { ToCopy } from './casts.js';
+import { Exp, Log } from './exponential.js';
+import { Amax } from './extremes.js';
+import { Full } from './fills.js';
+import { Isinf } from './float-tests.js';
+import { View } from './reshape.js';
+import { SumDimIntList } from './sums.js';
 import { castTensor, type ResultType } from './support/elementwise.js';
-import { groupsOf, reduction } from './support/reduce.js';
+import { checked } from './support/checked.js';
+import { groupsOf, reduction, reductionOf } from './support/reduce.js';
+import { MaskedFillScalar } from './where.js';
 
 /** The largest number, NaN when one is; -∞ of none. */
 const peakOf = (xs: Float64Array): number => xs.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
@@ -97,4 +107,14 @@ export const Logsumexp = reduction({
   attrs: { dim: attr.ints(), keepdim: attr.optional(attr.bool(), false) },
   dtype: floatResult,
   reducer: () => ({ float: logSumExp }),
+  decompose: ({ operands: { self }, attrs: { dim }, results: [result], builder: b }) => {
+    const x = self.type.dtype === result!.dtype ? self : b.create(ToCopy, { self }, { dtype: result!.dtype }).result;
+    if (reductionOf({ dim }, x.type.shape.length, checked).axes.some((i) => x.type.shape[i] === 0)) return [b.create(Full, {}, { size: result!.shape, fill_value: floatScalar(Number.NEGATIVE_INFINITY), dtype: result!.dtype }).result];
+    const peak = b.create(Amax, { self: x }, { dim, keepdim: true }).result;
+    // An infinite peak is not subtracted: ±∞ minus itself is NaN.
+    const shift = b.create(MaskedFillScalar, { self: peak, mask: b.create(Isinf, { self: peak }).result }, { value: intScalar(0) }).result;
+    const powers = b.create(Exp, { self: b.create(SubTensor, { self: x, other: shift }).result }).result;
+    const sum = b.create(Log, { self: b.create(SumDimIntList, { self: powers }, { dim, keepdim: true }).result }).result;
+    return [b.create(View, { self: b.create(AddTensor, { self: sum, other: shift }).result }, { size: result!.shape }).result];
+  },
 });

@@ -1,6 +1,10 @@
-import { attr, type DType, dtypeInfo, isFloat } from '@qfuse/ir';
+import { attr, type Builder, type DType, dtypeInfo, intScalar, isFloat, type Value } from '@qfuse/ir';
 import type { Fail } from '../shapes.js';
+import { DivTensor } from './arithmetic.js';
+import { Isnan } from './float-tests.js';
+import { LogicalNot } from './logical.js';
 import { type Reducer, reduction, reductionAttrs } from './support/reduce.js';
+import { MaskedFillScalar } from './where.js';
 
 const dtypeAttr = { dtype: attr.optional(attr.dtype()) };
 const { dim, dims } = reductionAttrs;
@@ -21,6 +25,7 @@ const product: Reducer = { float: (xs) => xs.reduce((a, b) => a * b, 1), integer
 const averagedIn = (_: DType, result: DType): DType => (isFloat(result) && dtypeInfo(result).bits === 16 ? 'f32' : result);
 
 const mean: Reducer = { float: (xs) => add(xs) / xs.length };
+const zeroForNaN = (self: Value, b: Builder): Value => b.create(MaskedFillScalar, { self, mask: b.create(Isnan, { self }).result }, { value: intScalar(0) }).result;
 const withoutNaN = (xs: Float64Array): Float64Array => xs.filter((x) => !Number.isNaN(x));
 const nansum: Reducer = { ...sum, float: (xs) => add(withoutNaN(xs)) };
 const nanmean: Reducer = { float: (xs) => add(withoutNaN(xs)) / withoutNaN(xs).length };
@@ -41,6 +46,24 @@ export const Prod = reduction({ name: 'aten.prod', summary: 'product of all elem
 export const ProdDimInt = reduction({ name: 'aten.prod.dim_int', summary: 'products along an axis', attrs: { ...dim, ...dtypeAttr }, dtype: accumulated, reducer: () => product });
 
 /** {@link SumDimIntList} with NaN as 0. */
-export const Nansum = reduction({ name: 'aten.nansum', summary: 'sums along axes, NaN left out', attrs: { ...dims, ...dtypeAttr }, dtype: accumulated, reducer: () => nansum });
+export const Nansum = reduction({
+  name: 'aten.nansum',
+  summary: 'sums along axes, NaN left out',
+  attrs: { ...dims, ...dtypeAttr },
+  dtype: accumulated,
+  reducer: () => nansum,
+  decompose: ({ operands: { self }, attrs, builder }) => [builder.create(SumDimIntList, { self: zeroForNaN(self, builder) }, attrs).result],
+});
 /** {@link MeanDim} of the elements that are not NaN. */
-export const Nanmean = reduction({ name: 'aten.nanmean', summary: 'means along axes, NaN left out', attrs: { ...dims, ...dtypeAttr }, dtype: (self, attrs, fail) => (isFloat(self) ? averaged(self, attrs, fail) : fail(`self is ${self}, expected a float dtype`)), reducer: () => nanmean });
+export const Nanmean = reduction({
+  name: 'aten.nanmean',
+  summary: 'means along axes, NaN left out',
+  attrs: { ...dims, ...dtypeAttr },
+  dtype: (self, attrs, fail) => (isFloat(self) ? averaged(self, attrs, fail) : fail(`self is ${self}, expected a float dtype`)),
+  reducer: () => nanmean,
+  decompose: ({ operands: { self }, attrs: { dim, keepdim }, results: [result], builder: b }) => {
+    const over = { dim, keepdim, dtype: result!.dtype };
+    const there = b.create(LogicalNot, { self: b.create(Isnan, { self }).result }).result;
+    return [b.create(DivTensor, { self: b.create(SumDimIntList, { self: zeroForNaN(self, b) }, over).result, other: b.create(SumDimIntList, { self: there }, over).result }).result];
+  },
+});

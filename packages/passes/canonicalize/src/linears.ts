@@ -71,7 +71,8 @@ const viewBelow = defineRule({
     const { shape } = root.operand('weight').type;
     if (shape.length !== 2) return no(`the weight has rank ${shape.length}, expected 2`);
     const bias = root.operandOrNone('bias');
-    if (bias !== undefined && bias.type.shape.length > 1) return no(`the bias has rank ${bias.type.shape.length}, it may differ from row to row`);
+    if (bias !== undefined && bias.type.shape.length > 1)
+      return no(`the bias has rank ${bias.type.shape.length}, it may differ from row to row`);
     return sameDim(env, x.type.shape.at(-1), shape[1]) ? yes : no('the view changes the last axis');
   },
   rewrite: ({ x }, b, { root }) => {

@@ -89,7 +89,7 @@ export const mapNumbers = (result: ResultType, operands: readonly HostTensor[], 
   broadcastMap<number>(result, operands, (t) => t.data as Float64Array, f);
 
 /** As {@link mapElements} with all elements as bigints. */
-export const mapBigints = (result: ResultType, operands: readonly HostTensor[], f: (...xs: bigint[]) => Element): HostTensor =>
+const mapBigints = (result: ResultType, operands: readonly HostTensor[], f: (...xs: bigint[]) => Element): HostTensor =>
   broadcastMap<bigint>(result, operands, (t) => bigints(t.data), f);
 
 function broadcastMap<T>(result: ResultType, operands: readonly HostTensor[], elements: (t: HostTensor) => ArrayLike<T>, f: (...xs: T[]) => Element): HostTensor {

@@ -39,7 +39,7 @@ export function reduceNumbers(result: ResultType, self: HostTensor, axes: readon
 }
 
 /** As {@link reduceNumbers} with exact integers. */
-export function reduceBigints(result: ResultType, self: HostTensor, axes: readonly number[], f: (xs: readonly bigint[]) => Element): HostTensor {
+function reduceBigints(result: ResultType, self: HostTensor, axes: readonly number[], f: (xs: readonly bigint[]) => Element): HostTensor {
   const { starts, steps } = groupsOf(self.shape, axes);
   const out = hostTensor(result.dtype, result.shape);
   const store = storer(result.dtype);

@@ -66,9 +66,6 @@ export const maximum = (a: number, b: number): number => (Number.isNaN(a) || a >
 /** The smaller number, NaN when one is NaN. */
 export const minimum = (a: number, b: number): number => (Number.isNaN(a) || a <= b ? a : b);
 
-/** C's `fmod`: the sign of `a`. */
-export const fmod = (a: number, b: number): number => a % b;
-
 /** Python's `%`: the sign of `b`. */
 export function remainder(a: number, b: number): number {
   const rest = a % b;
