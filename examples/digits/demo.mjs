@@ -41,8 +41,12 @@ for (const { name, recipe, accuracy } of models) {
   console.log(`${name}: ${recipe}`);
   console.log(sideBySide(before.ops, histogram(graph)));
   console.log(`  weights            ${before.bytes} B → ${constantBytes(graph)} B`);
-  console.log(`  accuracy           ${found.share.toFixed(4)} on WebGPU, ${torch.share.toFixed(4)} in PyTorch (${labels.data.length} held-out digits; float model ${accuracy.float.toFixed(4)})`);
-  console.log(`  time               passes ${(fused - start).toFixed(0)} ms, kernels ${(ready - fused).toFixed(0)} ms, ${labels.data.length} digits ${median(times).toFixed(2)} ms\n`);
+  console.log(
+    `  accuracy           ${found.share.toFixed(4)} on WebGPU, ${torch.share.toFixed(4)} in PyTorch (${labels.data.length} held-out digits; float model ${accuracy.float.toFixed(4)})`,
+  );
+  console.log(
+    `  time               passes ${(fused - start).toFixed(0)} ms, kernels ${(ready - fused).toFixed(0)} ms, ${labels.data.length} digits ${median(times).toFixed(2)} ms\n`,
+  );
   console.log(drawDigits(inputs, found.predicted, labels, 6));
   if (Math.abs(found.share - torch.share) > 1e-9 || found.predicted.some((p, i) => p !== torch.predicted[i])) {
     console.log(`  WRONG: the predictions differ from PyTorch's`);

@@ -42,6 +42,8 @@ export function drawDigits(images, predicted, labels, count) {
     }
     lines.push(line.trimEnd());
   }
-  const captions = Array.from({ length: count }, (_, d) => `${predicted[d]} ${predicted[d] === Number(labels.data[d]) ? '✓' : `✗ (is ${labels.data[d]})`}`.padEnd(19));
+  const captions = Array.from({ length: count }, (_, d) =>
+    `${predicted[d]} ${predicted[d] === Number(labels.data[d]) ? '✓' : `✗ (is ${labels.data[d]})`}`.padEnd(19),
+  );
   return `${lines.join('\n')}\n  ${captions.join('')}\n`;
 }

@@ -4,7 +4,16 @@ import { constantOf, type DType, Editor, Graph, hostTensor, type Node, printGrap
 import { afterAll, expect, test } from 'vitest';
 import { graphOf } from '../test/compare.js';
 import { useDevice } from '../test/device.js';
-import { compileProgram, defineKernel, mapDispatch, planProgram, portableTarget, webgpuKernels, type WebGPUKernel, withLimits } from './index.js';
+import {
+  compileProgram,
+  defineKernel,
+  mapDispatch,
+  planProgram,
+  portableTarget,
+  webgpuKernels,
+  type WebGPUKernel,
+  withLimits,
+} from './index.js';
 
 const gpu = useDevice();
 
@@ -14,14 +23,22 @@ const Cube = defineOp({
   summary: 'x · x · x',
   operands: { x: tensor('f32') },
   infer: ({ operands: { x } }) => [x],
-  reference: ({ operands: { x } }) => [hostTensor('f32', x.shape, (x.data as Float32Array).map((v) => v * v * v))],
+  reference: ({ operands: { x } }) => [
+    hostTensor(
+      'f32',
+      x.shape,
+      (x.data as Float32Array).map((v) => v * v * v),
+    ),
+  ],
 });
 const Cubes = defineOp({
   name: 'my.cubes',
   summary: 'the cube by products',
   operands: { x: tensor('f32') },
   infer: ({ operands: { x } }) => [x],
-  decompose: ({ operands: { x }, builder }) => [builder.create(aten.MulTensor, { self: builder.create(aten.MulTensor, { self: x, other: x }).result, other: x }).result],
+  decompose: ({ operands: { x }, builder }) => [
+    builder.create(aten.MulTensor, { self: builder.create(aten.MulTensor, { self: x, other: x }).result, other: x }).result,
+  ],
 });
 const cube = (body: string): WebGPUKernel =>
   defineKernel({
@@ -37,7 +54,8 @@ function graphWith(make: (edit: Editor, graph: Graph) => Node): Graph {
   edit.setOutputs(make(edit, graph).results);
   return graph;
 }
-const cubes = (op: typeof Cube | typeof Cubes): Graph => graphWith((edit) => edit.create(op, { x: edit.addInput('x', tensorType('f32', [3])) }));
+const cubes = (op: typeof Cube | typeof Cubes): Graph =>
+  graphWith((edit) => edit.create(op, { x: edit.addInput('x', tensorType('f32', [3])) }));
 
 test('lists every node that cannot run, with its reasons, at once', () => {
   const graph = new Graph('g');
@@ -63,7 +81,10 @@ test('lists every node that cannot run, with its reasons, at once', () => {
 });
 
 test('takes kernels of third parties, before those of this package when they come first', async () => {
-  const program = await compileProgram(cubes(Cube), { device: gpu.device, kernels: [cube('let v = load_x(i);\nreturn v * v * v;'), ...webgpuKernels] });
+  const program = await compileProgram(cubes(Cube), {
+    device: gpu.device,
+    kernels: [cube('let v = load_x(i);\nreturn v * v * v;'), ...webgpuKernels],
+  });
   expect([...((await program.run([tensorOf('f32', [3], [1, -2, 3])])).outputs[0]!.data as Float32Array)]).toEqual([1, -8, 27]);
   expect(program.plan.dispatches.map((d) => d.kernel)).toEqual(['my/cube']);
   program.dispose();
@@ -72,7 +93,9 @@ test('takes kernels of third parties, before those of this package when they com
 test('passes over kernels of other targets and refuses two of one name', () => {
   const other = { name: 'x', target: 'cuda', op: Cube, supports: () => yes };
   expect(() => planProgram(cubes(Cube), portableTarget, { kernels: [other] })).toThrow(/there is no kernel for this op/);
-  expect(() => planProgram(cubes(Cube), portableTarget, { kernels: [cube('return 1.0;'), cube('return 2.0;')] })).toThrow(/two kernels are called "my\/cube"/);
+  expect(() => planProgram(cubes(Cube), portableTarget, { kernels: [cube('return 1.0;'), cube('return 2.0;')] })).toThrow(
+    /two kernels are called "my\/cube"/,
+  );
 });
 
 test('decomposes what has no kernel, and leaves the graph alone', async () => {
@@ -80,14 +103,19 @@ test('decomposes what has no kernel, and leaves the graph alone', async () => {
   const before = printGraph(graph);
   const program = await compileProgram(graph, { device: gpu.device });
   expect([...((await program.run([tensorOf('f32', [3], [1, -2, 3])])).outputs[0]!.data as Float32Array)]).toEqual([1, -8, 27]);
-  expect(program.plan.dispatches.map((d) => d.node)).toEqual(['made by my.cubes from made by builder', 'made by my.cubes from made by builder']);
+  expect(program.plan.dispatches.map((d) => d.node)).toEqual([
+    'made by my.cubes from made by builder',
+    'made by my.cubes from made by builder',
+  ]);
   expect(printGraph(graph)).toBe(before);
   program.dispose();
 });
 
 test('a shader that does not compile names kernel, node and line', async () => {
   const program = compileProgram(cubes(Cube), { device: gpu.device, kernels: [cube('return load_x(i) +;')] });
-  await expect(program).rejects.toThrow(/the shader of kernel my\/cube \(cube\) for my.cube at made by builder does not compile: line \d+: .*\n {4}return load_x\(i\) \+;/);
+  await expect(program).rejects.toThrow(
+    /the shader of kernel my\/cube \(cube\) for my.cube at made by builder does not compile: line \d+: .*\n {4}return load_x\(i\) \+;/,
+  );
 });
 
 test('leaves out nodes that nothing needs', () => {
@@ -165,7 +193,9 @@ test('refuses a constant that no binding holds, by name', () => {
     return edit.create(aten.Linear, { input: edit.addInput('x', tensorType('f32', [2, 64])), weight });
   });
   const target = withLimits(portableTarget, { maxStorageBufferBindingSize: 8192 });
-  expect(() => planProgram(graph, target)).toThrow(/matmul\/aten.linear: a buffer of 16384 bytes is beyond the binding limit of 8192 bytes/);
+  expect(() => planProgram(graph, target)).toThrow(
+    /matmul\/aten.linear: a buffer of 16384 bytes is beyond the binding limit of 8192 bytes/,
+  );
 });
 
 test('every dtype without a layout is refused by name', () => {
@@ -188,6 +218,15 @@ test('the kernels of GPUs compile on the null backend', async () => {
   return %0, %1, %2
 }`);
   const program = await compileProgram(graph, { device: node.device, target: portableTarget });
-  expect(program.plan.dispatches.map((d) => d.dispatch)).toEqual(['dots', 'shared tile', 'dots', 'shared tile', 'masked softmax 64 lanes', 'dots', 'shared tile', 'reduce 64 lanes']);
+  expect(program.plan.dispatches.map((d) => d.dispatch)).toEqual([
+    'dots',
+    'shared tile',
+    'dots',
+    'shared tile',
+    'masked softmax 64 lanes',
+    'dots',
+    'shared tile',
+    'reduce 64 lanes',
+  ]);
   program.dispose();
 });

@@ -31,7 +31,8 @@ function build(graph: Graph, target: WebGPUTarget, kernels: Iterable<Kernel> = w
  * Says what would run on `target`: dispatches, arenas, bytes. Needs no device.
  * @throws QfuseError `webgpu/unsupported` listing every node without a kernel; `webgpu/too-large`
  */
-export const planProgram = (graph: Graph, target: WebGPUTarget, options: PlanOptions = {}): ProgramPlan => planSchedule(build(graph, target, options.kernels), target, options.sizes);
+export const planProgram = (graph: Graph, target: WebGPUTarget, options: PlanOptions = {}): ProgramPlan =>
+  planSchedule(build(graph, target, options.kernels), target, options.sizes);
 
 /**
  * Compiles a graph for a device: chooses a kernel for each node (decomposing those without one), compiles all
@@ -43,6 +44,9 @@ export async function compileProgram(graph: Graph, options: CompileOptions): Pro
   const { device } = options;
   const target = options.target ?? createTarget(device);
   const info = await Promise.race([device.lost, Promise.resolve(undefined)]);
-  if (info !== undefined) throw new QfuseError('webgpu/device-lost', `the WebGPU device was lost: ${info.message || info.reason}`, { help: 'request a new device' });
+  if (info !== undefined)
+    throw new QfuseError('webgpu/device-lost', `the WebGPU device was lost: ${info.message || info.reason}`, {
+      help: 'request a new device',
+    });
   return WebGPUProgram.create(device, target, build(graph, target, options.kernels), graph);
 }

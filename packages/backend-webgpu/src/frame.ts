@@ -50,11 +50,13 @@ export function makeFrame(schedule: Schedule, sizes: Sizes, target: WebGPUTarget
     if (grid === undefined) throw tooLarge(step, `${launch.groups} workgroups are more than the device can start`);
     step.dispatch.parameters.forEach(([name, type], k) => {
       const value = name === 'grid' ? grid[0] : launch.parameters[name];
-      if (value === undefined) throw new Error(`${step.lowered.kernel} (${step.dispatch.label}) gives no value for its parameter "${name}"`);
+      if (value === undefined)
+        throw new Error(`${step.lowered.kernel} (${step.dispatch.label}) gives no value for its parameter "${name}"`);
       const at = slots.offsets[i]! + 4 * k;
       if (type === 'f32') view.setFloat32(at, value, true);
       else {
-        if (!Number.isInteger(value) || value > 0xffffffff || value < -0x80000000) throw tooLarge(step, `the size ${value} (${name}) is beyond 32-bit indices`);
+        if (!Number.isInteger(value) || value > 0xffffffff || value < -0x80000000)
+          throw tooLarge(step, `the size ${value} (${name}) is beyond 32-bit indices`);
         view.setUint32(at, value >>> 0, true);
       }
     });
@@ -76,8 +78,14 @@ const tooLarge = (step: Step, why: string): QfuseError =>
   });
 
 /** The activation storages as items of a memory plan, in the order of `storages`. */
-export function planActivations(schedule: Schedule, bytes: readonly number[], target: WebGPUTarget): { readonly storages: readonly number[]; readonly plan: MemoryPlan } {
-  const used = schedule.storages.filter((s) => s.kind === 'activation' && Number.isFinite(schedule.lifetimes[s.index]!.first)).map((s) => s.index);
+export function planActivations(
+  schedule: Schedule,
+  bytes: readonly number[],
+  target: WebGPUTarget,
+): { readonly storages: readonly number[]; readonly plan: MemoryPlan } {
+  const used = schedule.storages
+    .filter((s) => s.kind === 'activation' && Number.isFinite(schedule.lifetimes[s.index]!.first))
+    .map((s) => s.index);
   const item = new Map(used.map((storage, i) => [storage, i]));
   const apart = used.map(() => new Set<number>());
   for (const { dispatch, storages } of schedule.steps) {

@@ -19,7 +19,10 @@ export async function scoped<T>(device: GPUDevice, what: () => string, work: () 
   }
   const [validation, memory] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
   if (failure !== undefined) throw failure;
-  if (memory !== null) throw new QfuseError('webgpu/out-of-memory', `${what()}: ${memory.message}`, { help: 'free other programs (dispose), use smaller inputs, or another device' });
+  if (memory !== null)
+    throw new QfuseError('webgpu/out-of-memory', `${what()}: ${memory.message}`, {
+      help: 'free other programs (dispose), use smaller inputs, or another device',
+    });
   if (validation !== null) throw new QfuseError('webgpu/validation', `${what()}: ${validation.message}`);
   return result!;
 }
@@ -40,7 +43,9 @@ export class DeviceWatch {
 
   #error(info: GPUDeviceLostInfo): QfuseError {
     const why = info.message === '' ? info.reason : info.message;
-    return new QfuseError('webgpu/device-lost', `the WebGPU device was lost: ${why}`, { help: 'request a new device and compile the program again' });
+    return new QfuseError('webgpu/device-lost', `the WebGPU device was lost: ${why}`, {
+      help: 'request a new device and compile the program again',
+    });
   }
 
   /** @throws QfuseError `webgpu/device-lost` when the device is lost */

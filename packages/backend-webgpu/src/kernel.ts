@@ -131,11 +131,23 @@ export const exact: ErrorBound = Object.freeze({ absolute: 0, relative: 0 });
  */
 export function defineKernel<D extends AnyOp>(init: KernelInit<D>): WebGPUKernel {
   if ((init.emit === undefined) === (init.alias === undefined)) throw new Error(`kernel ${init.name}: expected either "emit" or "alias"`);
-  if (init.alias !== undefined && !Object.hasOwn(init.op.operands, init.alias)) throw new Error(`kernel ${init.name}: ${init.op.name} has no operand "${init.alias}"`);
+  if (init.alias !== undefined && !Object.hasOwn(init.op.operands, init.alias))
+    throw new Error(`kernel ${init.name}: ${init.op.name} has no operand "${init.alias}"`);
   // The registry asks a kernel only about nodes of its own op, so the narrower parameter is safe.
   const functions = init as unknown as Pick<WebGPUKernel, 'supports' | 'emit' | 'cost'>;
   const { name, op, alias, packs = [], error = oneRounding, samples = [] } = init;
-  return Object.freeze({ target: 'webgpu', name, op, alias, packs, error, samples, supports: functions.supports, emit: functions.emit, cost: functions.cost ?? streamCost });
+  return Object.freeze({
+    target: 'webgpu',
+    name,
+    op,
+    alias,
+    packs,
+    error,
+    samples,
+    supports: functions.supports,
+    emit: functions.emit,
+    cost: functions.cost ?? streamCost,
+  });
 }
 
 /** Every operand and result once, an operation for each element of the results. */

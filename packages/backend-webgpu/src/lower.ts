@@ -1,4 +1,15 @@
-import { type AnyOp, describeOrigin, Editor, Graph, madeOrigin, namedOperands, type Node, type Origin, QfuseError, type Value } from '@qfuse/plugin';
+import {
+  type AnyOp,
+  describeOrigin,
+  Editor,
+  Graph,
+  madeOrigin,
+  namedOperands,
+  type Node,
+  type Origin,
+  QfuseError,
+  type Value,
+} from '@qfuse/plugin';
 import { isDefinition } from '@qfuse/ops';
 import type { Dispatch, WebGPUKernel } from './kernel.js';
 import type { KernelRegistry } from './registry.js';
@@ -41,7 +52,7 @@ export function lower(source: Graph, registry: KernelRegistry): LoweredGraph {
   const refused = new Map<Node, Failure>();
   const chosen = new Map<Node, LoweredNode>();
   const { ids } = graph;
-  for (let n = ids.first; n >= 0; ) {
+  for (let n = ids.first; n >= 0;) {
     const node = graph.node(n as Node['id']);
     const found = choose(node, registry);
     if ('kernel' in found) chosen.set(node, found);
@@ -51,7 +62,8 @@ export function lower(source: Graph, registry: KernelRegistry): LoweredGraph {
       const next = ids.next(n);
       decompose(node, edit);
       n = before < 0 ? ids.first : ids.next(before);
-      if (whole !== undefined) for (let made = n; made !== next && made >= 0; made = ids.next(made)) refused.set(graph.node(made as Node['id']), whole);
+      if (whole !== undefined)
+        for (let made = n; made !== next && made >= 0; made = ids.next(made)) refused.set(graph.node(made as Node['id']), whole);
       continue;
     } else failures.add(refused.get(node) ?? { op: node.op, origin: node.origin, reasons: found.reasons });
     n = ids.next(n);
@@ -70,7 +82,11 @@ function choose(node: Node, registry: KernelRegistry): LoweredNode | { readonly 
     return { node, kernel: kernel.name, record: kernel, dispatches, alias };
   }
   const [operand] = node.operands;
-  const sameLayout = node.results.length === 1 && operand !== undefined && layoutOf(operand.type.dtype) !== undefined && operand.type.dtype === node.result.type.dtype;
+  const sameLayout =
+    node.results.length === 1 &&
+    operand !== undefined &&
+    layoutOf(operand.type.dtype) !== undefined &&
+    operand.type.dtype === node.result.type.dtype;
   if (node.op.view && sameLayout) return { node, kernel: 'view', record: undefined, dispatches: [], alias: operand };
   return { reasons: selection.reasons };
 }
@@ -79,7 +95,13 @@ function decompose(node: Node, edit: Editor): void {
   const { op } = node;
   edit.place = node;
   edit.origin = madeOrigin(op.name, [node.origin]);
-  const context = { operands: namedOperands(op, node.operands), attrs: node.attrs, env: node.graph.env, builder: edit, results: node.results.map((r) => r.type) };
+  const context = {
+    operands: namedOperands(op, node.operands),
+    attrs: node.attrs,
+    env: node.graph.env,
+    builder: edit,
+    results: node.results.map((r) => r.type),
+  };
   const results = (op as AnyOp & { decompose: (c: typeof context) => readonly Value[] }).decompose(context);
   edit.replace(node, results);
   edit.place = undefined;
@@ -103,7 +125,8 @@ function copyLive(source: Graph): Graph {
   };
   for (const v of source.outputs) need(v.id);
   for (const m of source.mutations) need(m.value.id);
-  for (let n = ids.last; n >= 0; n = ids.prev(n)) if (live[n] === 1 || ids.op(n)?.pure === false) for (let i = 0; i < ids.arity(n); i++) need(ids.operand(n, i));
+  for (let n = ids.last; n >= 0; n = ids.prev(n))
+    if (live[n] === 1 || ids.op(n)?.pure === false) for (let i = 0; i < ids.arity(n); i++) need(ids.operand(n, i));
 
   const graph = new Graph(source.name);
   graph.env.adopt(source.env);
@@ -124,4 +147,3 @@ function copyLive(source: Graph): Graph {
   );
   return graph;
 }
-

@@ -2,11 +2,26 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type MemoryItem, planMemory } from './memory-plan.js';
 
-const item = (bytes: number, first: number, last: number, ...apart: number[]): MemoryItem => ({ bytes, first, last, apart: new Set(apart) });
+const item = (bytes: number, first: number, last: number, ...apart: number[]): MemoryItem => ({
+  bytes,
+  first,
+  last,
+  apart: new Set(apart),
+});
 
 const items = fc
-  .array(fc.record({ bytes: fc.integer({ min: 1, max: 5000 }), first: fc.nat(20), length: fc.nat(10), apart: fc.array(fc.nat(30), { maxLength: 3 }) }), { minLength: 1, maxLength: 30 })
-  .map((all) => all.map(({ bytes, first, length, apart }, i) => item(bytes, first, first + length, ...apart.filter((j) => j < all.length && j !== i))));
+  .array(
+    fc.record({
+      bytes: fc.integer({ min: 1, max: 5000 }),
+      first: fc.nat(20),
+      length: fc.nat(10),
+      apart: fc.array(fc.nat(30), { maxLength: 3 }),
+    }),
+    { minLength: 1, maxLength: 30 },
+  )
+  .map((all) =>
+    all.map(({ bytes, first, length, apart }, i) => item(bytes, first, first + length, ...apart.filter((j) => j < all.length && j !== i))),
+  );
 
 test('never lets what is alive together overlap, nor what is apart share an arena', () => {
   fc.assert(

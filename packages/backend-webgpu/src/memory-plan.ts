@@ -58,7 +58,13 @@ export function planMemory(items: readonly MemoryItem[], alignment = 256, maxAre
 }
 
 /** The smallest gap, else the end, between the placed items that are alive together with `item`. */
-function findGap(item: MemoryItem, placed: readonly number[], items: readonly MemoryItem[], placements: readonly Placement[], alignment: number): number {
+function findGap(
+  item: MemoryItem,
+  placed: readonly number[],
+  items: readonly MemoryItem[],
+  placements: readonly Placement[],
+  alignment: number,
+): number {
   const busy = placed
     .filter((other) => items[other]!.first <= item.last && item.first <= items[other]!.last)
     .map((other) => [placements[other]!.offset, align(placements[other]!.offset + items[other]!.bytes, alignment)] as const)

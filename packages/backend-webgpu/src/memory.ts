@@ -40,12 +40,17 @@ export function allocateFixed(device: GPUDevice, schedule: Schedule, target: Web
     open.storages.push(storage);
     open.size += size;
   }
-  for (const storage of schedule.storages) if (storage.kind === 'state') chunks.push({ storages: [storage], size: align(slot(storage), alignment) });
+  for (const storage of schedule.storages)
+    if (storage.kind === 'state') chunks.push({ storages: [storage], size: align(slot(storage), alignment) });
 
   const ranges = new Map<Storage, Range>();
   const buffers: GPUBuffer[] = [];
   for (const { storages, size } of chunks) {
-    const buffer = device.createBuffer({ size, usage: STORAGE, label: storages[0]!.kind === 'state' ? `state ${storages[0]!.name}` : 'constants' });
+    const buffer = device.createBuffer({
+      size,
+      usage: STORAGE,
+      label: storages[0]!.kind === 'state' ? `state ${storages[0]!.name}` : 'constants',
+    });
     buffers.push(buffer);
     let offset = 0;
     for (const storage of storages) {
@@ -125,7 +130,14 @@ export function allocateRun(
     const { arena, offset } = plan.placements[i]!;
     ranges.set(schedule.storages[index]!, { buffer: arenas[arena]!, offset, size: capacity[index]! });
   });
-  return { capacity, ranges, groups: bindAll(device, schedule, fixed, ranges, layouts, target), plan, buffers, bytes: buffers.reduce((sum, b) => sum + b.size, 0) };
+  return {
+    capacity,
+    ranges,
+    groups: bindAll(device, schedule, fixed, ranges, layouts, target),
+    plan,
+    buffers,
+    bytes: buffers.reduce((sum, b) => sum + b.size, 0),
+  };
 }
 
 function bindAll(
@@ -146,7 +158,9 @@ function bindAll(
 }
 
 /** Whether `memory` has room for the sizes of `frame`. */
-export const hasRoom = (memory: RunMemory | undefined, frame: Frame): memory is RunMemory => memory !== undefined && frame.bytes.every((bytes, i) => bytes <= memory.capacity[i]!);
+export const hasRoom = (memory: RunMemory | undefined, frame: Frame): memory is RunMemory =>
+  memory !== undefined && frame.bytes.every((bytes, i) => bytes <= memory.capacity[i]!);
 
 /** Room for `frame` and for all that there was room for before. */
-export const grown = (memory: RunMemory | undefined, frame: Frame): readonly number[] => (memory === undefined ? frame.bytes : frame.bytes.map((bytes, i) => Math.max(bytes, memory.capacity[i]!)));
+export const grown = (memory: RunMemory | undefined, frame: Frame): readonly number[] =>
+  memory === undefined ? frame.bytes : frame.bytes.map((bytes, i) => Math.max(bytes, memory.capacity[i]!));

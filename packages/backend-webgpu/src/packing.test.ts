@@ -41,7 +41,11 @@ test('padding stands for zero', () => {
 
 test('four consecutive K are the bytes of a masked word', () => {
   const values = Array.from({ length: 32 }, (_, i) => (i % 16) - 8);
-  const words = new Uint32Array(packWeight(constantOf(tensorOf('i4', [1, 32], values)), packedFormat(4)).bytes().slice().buffer);
+  const words = new Uint32Array(
+    packWeight(constantOf(tensorOf('i4', [1, 32], values)), packedFormat(4))
+      .bytes()
+      .slice().buffer,
+  );
   expect((words[0]! & 0x0f0f0f0f).toString(16)).toBe('3020100');
   expect(((words[0]! >>> 4) & 0x0f0f0f0f).toString(16)).toBe('7060504');
 });
@@ -53,5 +57,11 @@ test('packs once per source and format', () => {
 });
 
 test('scales become f32', () => {
-  expect([...new Float32Array(floatConstant(constantOf(tensorOf('f64', [3], [0.1, 2, 3])), 4).bytes().slice().buffer)]).toEqual([Math.fround(0.1), 2, 3, 0]);
+  expect([
+    ...new Float32Array(
+      floatConstant(constantOf(tensorOf('f64', [3], [0.1, 2, 3])), 4)
+        .bytes()
+        .slice().buffer,
+    ),
+  ]).toEqual([Math.fround(0.1), 2, 3, 0]);
 });

@@ -24,7 +24,8 @@ export const packedFormat = (bits: 4 | 8): PackedFormat => (bits === 8 ? { bits,
 export const cellsAlong = ({ perCell }: PackedFormat, k: number): number => (Math.ceil(k / PADDED_K) * PADDED_K) / perCell;
 
 /** Bytes of `n` packed rows of `k` weights. */
-export const packedBytes = (format: PackedFormat, n: number, k: number): number => Math.ceil(n / ROWS_PER_BLOCK) * ROWS_PER_BLOCK * cellsAlong(format, k) * 16;
+export const packedBytes = (format: PackedFormat, n: number, k: number): number =>
+  Math.ceil(n / ROWS_PER_BLOCK) * ROWS_PER_BLOCK * cellsAlong(format, k) * 16;
 
 /**
  * Rows `from` to `to` of a weight [N, K] of dtype i8 or i4, packed. Made once for all readers; the weight itself is not changed.

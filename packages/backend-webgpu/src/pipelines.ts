@@ -56,6 +56,13 @@ async function compile(device: GPUDevice, step: Step, layout: GPUPipelineLayout)
   const { messages } = await module.getCompilationInfo();
   const first = messages.find((m) => m.type === 'error');
   const cause = 'cause' in result ? result.cause : error;
-  const why = first === undefined ? (error?.message ?? (cause instanceof Error ? cause.message : String(cause))) : `line ${first.lineNum}: ${first.message}\n    ${dispatch.code.split('\n')[first.lineNum - 1]?.trim() ?? ''}`;
-  throw new QfuseError('webgpu/kernel', `the shader of kernel ${label} for ${lowered.node.op.name} at ${describeOrigin(lowered.node.origin)} does not compile: ${why}`, { cause });
+  const why =
+    first === undefined
+      ? (error?.message ?? (cause instanceof Error ? cause.message : String(cause)))
+      : `line ${first.lineNum}: ${first.message}\n    ${dispatch.code.split('\n')[first.lineNum - 1]?.trim() ?? ''}`;
+  throw new QfuseError(
+    'webgpu/kernel',
+    `the shader of kernel ${label} for ${lowered.node.op.name} at ${describeOrigin(lowered.node.origin)} does not compile: ${why}`,
+    { cause },
+  );
 }

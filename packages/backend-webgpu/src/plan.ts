@@ -36,7 +36,14 @@ export interface ProgramPlan {
 }
 
 /** @internal */
-export function summarize(schedule: Schedule, target: WebGPUTarget, frame: Frame | undefined, memory: MemoryPlan | undefined, shaders: number, symbols: ReadonlyMap<string, number> = new Map()): ProgramPlan {
+export function summarize(
+  schedule: Schedule,
+  target: WebGPUTarget,
+  frame: Frame | undefined,
+  memory: MemoryPlan | undefined,
+  shaders: number,
+  symbols: ReadonlyMap<string, number> = new Map(),
+): ProgramPlan {
   const bytes = frame?.bytes ?? schedule.storages.map(() => 0);
   const activations = planActivations(schedule, bytes, target);
   const plan = memory ?? activations.plan;
@@ -45,7 +52,8 @@ export function summarize(schedule: Schedule, target: WebGPUTarget, frame: Frame
     const place = places.get(s.index);
     return place === undefined ? s.name : `a${place.arena}+${place.offset}`;
   };
-  const sum = (kind: Storage['kind'], of: (s: Storage) => number): number => schedule.storages.reduce((total, s) => total + (s.kind === kind ? of(s) : 0), 0);
+  const sum = (kind: Storage['kind'], of: (s: Storage) => number): number =>
+    schedule.storages.reduce((total, s) => total + (s.kind === kind ? of(s) : 0), 0);
   return {
     graph: schedule.graph.name,
     target: target.name,
@@ -82,7 +90,12 @@ export function planSchedule(schedule: Schedule, target: WebGPUTarget, given: Re
 
 function chooseSizes(graph: Graph, given: Readonly<Record<string, number>>): Map<string, number> {
   const names = symbolsOf(graph);
-  for (const name of Object.keys(given)) if (!names.has(name)) throw new QfuseError('webgpu/symbol', `"${name}" is not a symbolic dim of "${graph.name}"; it has ${[...names].join(', ') || 'none'}`);
+  for (const name of Object.keys(given))
+    if (!names.has(name))
+      throw new QfuseError(
+        'webgpu/symbol',
+        `"${name}" is not a symbolic dim of "${graph.name}"; it has ${[...names].join(', ') || 'none'}`,
+      );
   return new Map(
     [...names].map((name) => {
       const { min, divisor } = graph.env.fact(name);
@@ -93,7 +106,8 @@ function chooseSizes(graph: Graph, given: Readonly<Record<string, number>>): Map
   );
 }
 
-const bytesText = (n: number): string => (n < 10240 ? `${n} B` : n < 10 * 1024 * 1024 ? `${(n / 1024).toFixed(1)} KiB` : `${(n / 1024 / 1024).toFixed(1)} MiB`);
+const bytesText = (n: number): string =>
+  n < 10240 ? `${n} B` : n < 10 * 1024 * 1024 ? `${(n / 1024).toFixed(1)} KiB` : `${(n / 1024 / 1024).toFixed(1)} MiB`;
 
 /** A plan as text for people. */
 export function describePlan(plan: ProgramPlan): string {

@@ -27,7 +27,8 @@ export class Profiler {
   constructor(device: GPUDevice, steps: number) {
     this.#device = device;
     this.#count = steps;
-    for (let left = steps; left > 0; left -= Profiler.#perSet) this.#sets.push(device.createQuerySet({ type: 'timestamp', count: 2 * Math.min(left, Profiler.#perSet) }));
+    for (let left = steps; left > 0; left -= Profiler.#perSet)
+      this.#sets.push(device.createQuerySet({ type: 'timestamp', count: 2 * Math.min(left, Profiler.#perSet) }));
   }
 
   pass(encoder: GPUCommandEncoder, step: number): GPUComputePassEncoder {

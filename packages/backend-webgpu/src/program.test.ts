@@ -19,7 +19,14 @@ const mlp = (): Graph =>
   %4 = aten.argmax(%3) {dim = 1} : i64[n]
   return %3, %4
 }`);
-const mlpInputs = (graph: Graph, n: number, seed = 0): HostTensor[] => graph.inputs.map((v, i) => inputFor(v, v.type.shape.map((d) => (typeof d === 'number' ? d : n)), seed + i));
+const mlpInputs = (graph: Graph, n: number, seed = 0): HostTensor[] =>
+  graph.inputs.map((v, i) =>
+    inputFor(
+      v,
+      v.type.shape.map((d) => (typeof d === 'number' ? d : n)),
+      seed + i,
+    ),
+  );
 
 /** A counter in a buffer: each run returns its old contents and adds the input. */
 function counter(): Graph {
@@ -61,7 +68,10 @@ test('several runs may be in flight', async () => {
 });
 
 test('several programs share a device', async () => {
-  const programs = await Promise.all([compileProgram(counter(), { device: gpu.device }), compileProgram(counter(), { device: gpu.device })]);
+  const programs = await Promise.all([
+    compileProgram(counter(), { device: gpu.device }),
+    compileProgram(counter(), { device: gpu.device }),
+  ]);
   const x = tensorOf('f32', [2], [10, 20]);
   await programs[0]!.run([x]);
   expect((await programs[1]!.run([x])).outputs[0]!.data).toEqual(Float32Array.from([1, 2]));
@@ -73,7 +83,11 @@ test('state stays on the device, can be read and put back', async () => {
   const program = await compileProgram(counter(), { device: gpu.device });
   const x = tensorOf('f32', [2], [1, 1]);
   const runs = await Promise.all([program.run([x]), program.run([x]), program.run([x], { readState: true })]);
-  expect(runs.map((r) => [...(r.outputs[0]!.data as Float32Array)])).toEqual([[1, 2], [2, 3], [3, 4]]);
+  expect(runs.map((r) => [...(r.outputs[0]!.data as Float32Array)])).toEqual([
+    [1, 2],
+    [2, 3],
+    [3, 4],
+  ]);
   expect(runs[0]!.mutated.size).toBe(0);
   expect([...(runs[2]!.mutated.get('s')!.data as Float32Array)]).toEqual([4, 5]);
   expect([...((await program.readState()).get('s')!.data as Float32Array)]).toEqual([4, 5]);
@@ -92,7 +106,14 @@ test('buffers may change places, and inputs may be mutated', async () => {
   const edit = new Editor(graph);
   const [a, b, x] = ['a', 'b', 'x'].map((n) => graph.named(n)!);
   const [node] = graph.nodes();
-  edit.setOutputs([a!, b!], [{ target: a!, value: b! }, { target: b!, value: a! }, { target: x!, value: node!.result }]);
+  edit.setOutputs(
+    [a!, b!],
+    [
+      { target: a!, value: b! },
+      { target: b!, value: a! },
+      { target: x!, value: node!.result },
+    ],
+  );
   const program = await compileProgram(graph, { device: gpu.device });
   const first = await program.run([tensorOf('f32', [1], [7])]);
   expect(first.outputs.map((o) => o.data[0])).toEqual([1, 2]);
@@ -124,15 +145,23 @@ test('folds grids beyond the limit of a dimension', async () => {
 }`);
   const target = withLimits(createTarget(gpu.device), { maxComputeWorkgroupsPerDimension: 12 });
   expect(await differences(gpu.device, graph, [inputFor(graph.inputs[0]!, [1000, 7], 1)], bound, target)).toEqual([]);
-  const tiny = await compileProgram(graph, { device: gpu.device, target: withLimits(target, { maxComputeWorkgroupsPerDimension: 4 }) }).catch((e: unknown) => e);
+  const tiny = await compileProgram(graph, {
+    device: gpu.device,
+    target: withLimits(target, { maxComputeWorkgroupsPerDimension: 4 }),
+  }).catch((e: unknown) => e);
   expect(tiny).toMatchObject({ code: 'webgpu/too-large' });
 });
 
 test('refuses sizes beyond a binding, naming the node', async () => {
   const graph = mlp();
-  const program = await compileProgram(graph, { device: gpu.device, target: withLimits(createTarget(gpu.device), { maxStorageBufferBindingSize: 4096 }) });
+  const program = await compileProgram(graph, {
+    device: gpu.device,
+    target: withLimits(createTarget(gpu.device), { maxStorageBufferBindingSize: 4096 }),
+  });
   await program.run(mlpInputs(graph, 10));
-  await expect(program.run(mlpInputs(graph, 500))).rejects.toThrow(/aten.linear at .*: ".*" takes 12000 bytes, the device binds at most 4096/);
+  await expect(program.run(mlpInputs(graph, 500))).rejects.toThrow(
+    /aten.linear at .*: ".*" takes 12000 bytes, the device binds at most 4096/,
+  );
   await program.run(mlpInputs(graph, 10));
   program.dispose();
 });

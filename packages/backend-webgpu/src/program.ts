@@ -57,7 +57,13 @@ export class WebGPUProgram {
   #uploaded: Frame | undefined;
   #disposed = false;
 
-  private constructor(device: GPUDevice, target: WebGPUTarget, schedule: Schedule, source: Graph, made: { pipelines: Pipelines; fixed: FixedMemory; watch: DeviceWatch }) {
+  private constructor(
+    device: GPUDevice,
+    target: WebGPUTarget,
+    schedule: Schedule,
+    source: Graph,
+    made: { pipelines: Pipelines; fixed: FixedMemory; watch: DeviceWatch },
+  ) {
     this.graph = source;
     this.target = target;
     this.#device = device;
@@ -72,10 +78,23 @@ export class WebGPUProgram {
   static async create(device: GPUDevice, target: WebGPUTarget, schedule: Schedule, source: Graph): Promise<WebGPUProgram> {
     const watch = new DeviceWatch(device);
     const pipelines = await watch.guard(compilePipelines(device, schedule.steps));
-    const fixed = await watch.guard(scoped(device, () => `constants of "${source.name}"`, () => allocateFixed(device, schedule, target)));
+    const fixed = await watch.guard(
+      scoped(
+        device,
+        () => `constants of "${source.name}"`,
+        () => allocateFixed(device, schedule, target),
+      ),
+    );
     const program = new WebGPUProgram(device, target, schedule, source, { pipelines, fixed, watch });
     // Sizes that need no input are known now, and so is everything else.
-    if (symbolsOf(source).size === 0) await watch.guard(scoped(device, () => `memory of "${source.name}"`, () => program.#reserve(program.#frame(new Map()))));
+    if (symbolsOf(source).size === 0)
+      await watch.guard(
+        scoped(
+          device,
+          () => `memory of "${source.name}"`,
+          () => program.#reserve(program.#frame(new Map())),
+        ),
+      );
     return program;
   }
 
@@ -98,13 +117,19 @@ export class WebGPUProgram {
   async run(inputs: readonly HostTensor[], options: RunOptions = {}): Promise<WebGPURunResult> {
     this.#alive();
     if (options.profile === true && !this.#device.features.has('timestamp-query'))
-      throw new QfuseError('webgpu/feature', `${this.target.name} cannot time dispatches: the device has no feature "timestamp-query"`, { help: 'request the feature with the device' });
+      throw new QfuseError('webgpu/feature', `${this.target.name} cannot time dispatches: the device has no feature "timestamp-query"`, {
+        help: 'request the feature with the device',
+      });
     const frame = this.#frame(bindSymbols(this.graph, inputs));
     const bytes = this.#schedule.graph.inputs.map((v, i) => toDevice(v.type.dtype, inputs[i]!.data, `input "${v.name}"`));
     let submitted: Submitted | undefined;
-    const submit = scoped(this.#device, () => `run of "${this.graph.name}"`, () => {
-      submitted = this.#submit(frame, bytes, options);
-    });
+    const submit = scoped(
+      this.#device,
+      () => `run of "${this.graph.name}"`,
+      () => {
+        submitted = this.#submit(frame, bytes, options);
+      },
+    );
     // The work is submitted by now; reading its results need not wait for the report that it was valid.
     const [results, times] = await this.#watch.guard(Promise.all([submitted?.outputs.read() ?? [], submitted?.timings?.(), submit]));
     const mutated = submitted?.mutated ?? [];
@@ -117,7 +142,10 @@ export class WebGPUProgram {
     this.#alive();
     const states = this.#schedule.mutations.filter((m) => m.target.kind === 'state');
     const encoder = this.#device.createCommandEncoder();
-    const wanted = states.map(({ mutation: { target }, target: storage }) => ({ ...concrete(target.type), range: this.#fixed.ranges.get(storage)! }));
+    const wanted = states.map(({ mutation: { target }, target: storage }) => ({
+      ...concrete(target.type),
+      range: this.#fixed.ranges.get(storage)!,
+    }));
     const readback = new Readback(this.#staging, encoder, wanted);
     this.#device.queue.submit([encoder.finish()]);
     const tensors = await this.#watch.guard(readback.read());
@@ -128,7 +156,8 @@ export class WebGPUProgram {
   resetState(names?: readonly string[]): void {
     this.#alive();
     for (const { mutation, target } of this.#schedule.mutations)
-      if (target.kind === 'state' && (names === undefined || names.includes(mutation.target.name!))) fill(this.#device, this.#fixed.ranges.get(target)!, target);
+      if (target.kind === 'state' && (names === undefined || names.includes(mutation.target.name!)))
+        fill(this.#device, this.#fixed.ranges.get(target)!, target);
   }
 
   /** Frees the device memory. Runs in flight are not affected; a later run is an error. */
@@ -145,7 +174,8 @@ export class WebGPUProgram {
   }
 
   #alive(): void {
-    if (this.#disposed) throw new QfuseError('webgpu/disposed', `the program "${this.graph.name}" was disposed`, { help: 'compile it again' });
+    if (this.#disposed)
+      throw new QfuseError('webgpu/disposed', `the program "${this.graph.name}" was disposed`, { help: 'compile it again' });
     this.#watch.check();
   }
 
@@ -214,7 +244,11 @@ export class WebGPUProgram {
 
   #results(frame: Frame, memory: RunMemory, { readState }: RunOptions): { wanted: Wanted[]; mutated: string[] } {
     const { graph, outputs, mutations } = this.#schedule;
-    const wanted: Wanted[] = graph.outputs.map((v, i) => ({ dtype: v.type.dtype, shape: frame.sizes.shape(v), range: memory.ranges.get(outputs[i]!)! }));
+    const wanted: Wanted[] = graph.outputs.map((v, i) => ({
+      dtype: v.type.dtype,
+      shape: frame.sizes.shape(v),
+      range: memory.ranges.get(outputs[i]!)!,
+    }));
     const mutated: string[] = [];
     for (const { mutation, value, target } of mutations) {
       if (target.kind === 'state' && readState !== true) continue;
@@ -245,4 +279,7 @@ export class WebGPUProgram {
   }
 }
 
-const concrete = ({ dtype, shape }: TensorType): { readonly dtype: TensorType['dtype']; readonly shape: readonly number[] } => ({ dtype, shape: shape as readonly number[] });
+const concrete = ({ dtype, shape }: TensorType): { readonly dtype: TensorType['dtype']; readonly shape: readonly number[] } => ({
+  dtype,
+  shape: shape as readonly number[],
+});

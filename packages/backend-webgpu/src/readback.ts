@@ -62,7 +62,10 @@ export class Readback {
     let at = 0;
     for (const { dtype, shape } of wanted) {
       this.#offsets.push(at);
-      at += storageBytes(dtype, shape.reduce((a, b) => a * b, 1));
+      at += storageBytes(
+        dtype,
+        shape.reduce((a, b) => a * b, 1),
+      );
     }
     this.#size = at;
     if (at === 0) return;

@@ -27,7 +27,8 @@ export function createKernelRegistry(kernels: Iterable<Kernel>, target: WebGPUTa
   const names = new Set<string>();
   const byOp = new Map<AnyOp, WebGPUKernel[]>();
   for (const kernel of own) {
-    if (names.has(kernel.name)) throw new QfuseError('webgpu/kernel', `two kernels are called "${kernel.name}"`, { help: 'leave one of them out, or rename it' });
+    if (names.has(kernel.name))
+      throw new QfuseError('webgpu/kernel', `two kernels are called "${kernel.name}"`, { help: 'leave one of them out, or rename it' });
     names.add(kernel.name);
     byOp.set(kernel.op, [...(byOp.get(kernel.op) ?? []), kernel]);
   }
@@ -56,7 +57,9 @@ function checkDtypes(node: Node, packs: readonly string[]): Verdict {
   for (const value of [...node.operands, ...node.results]) {
     if (value === undefined || layoutOf(value.type.dtype) !== undefined || packed.includes(value)) continue;
     const { dtype } = value.type;
-    return no(`${dtype} values are not supported: a device buffer holds f32, i32, u32, i64 within 32 bits, bool, and packed i8, u8, i4, u4${dtypeInfo(dtype).kind === 'float' ? '; convert the model to f32' : ''}`);
+    return no(
+      `${dtype} values are not supported: a device buffer holds f32, i32, u32, i64 within 32 bits, bool, and packed i8, u8, i4, u4${dtypeInfo(dtype).kind === 'float' ? '; convert the model to f32' : ''}`,
+    );
   }
   return yes;
 }

@@ -49,7 +49,13 @@ export function schedule(lowered: LoweredGraph): Schedule {
   const ofValue = new Map<Value, Storage>();
   const ofConstant = new Map<Constant, Storage>();
   const add = (kind: StorageKind, name: string, bytes: Storage['bytes'], constant?: Constant): Storage => {
-    const storage = { index: storages.length, kind, name, constant, bytes: (sizes: Sizes) => Math.max(SMALLEST, Math.ceil(bytes(sizes) / SMALLEST) * SMALLEST) };
+    const storage = {
+      index: storages.length,
+      kind,
+      name,
+      constant,
+      bytes: (sizes: Sizes) => Math.max(SMALLEST, Math.ceil(bytes(sizes) / SMALLEST) * SMALLEST),
+    };
     storages.push(storage);
     return storage;
   };
@@ -64,8 +70,12 @@ export function schedule(lowered: LoweredGraph): Schedule {
     const { dtype } = value.type;
     const entry = graph.graphConstant(value);
     let made: Storage;
-    if (entry === undefined) made = add(value.producer === undefined ? 'input' : 'activation', value.name ?? describe(value), (sizes) => storageBytes(dtype, sizes.count(value)));
-    else if (value.constant === undefined) made = add('state', entry.name, () => storageBytes(dtype, numel(value.type) as number), deviceConstant(entry.constant));
+    if (entry === undefined)
+      made = add(value.producer === undefined ? 'input' : 'activation', value.name ?? describe(value), (sizes) =>
+        storageBytes(dtype, sizes.count(value)),
+      );
+    else if (value.constant === undefined)
+      made = add('state', entry.name, () => storageBytes(dtype, numel(value.type) as number), deviceConstant(entry.constant));
     else made = addConstant(deviceConstant(entry.constant), entry.name);
     ofValue.set(value, made);
     return made;
@@ -87,7 +97,16 @@ export function schedule(lowered: LoweredGraph): Schedule {
   }
   const outputs = graph.outputs.map(storageOf);
   const mutations = graph.mutations.map((mutation) => ({ mutation, value: storageOf(mutation.value), target: storageOf(mutation.target) }));
-  return { lowered, graph, steps, storages, inputs, outputs, mutations, lifetimes: lifetimesOf(storages, steps, [...outputs, ...mutations.map((m) => m.value)]) };
+  return {
+    lowered,
+    graph,
+    steps,
+    storages,
+    inputs,
+    outputs,
+    mutations,
+    lifetimes: lifetimesOf(storages, steps, [...outputs, ...mutations.map((m) => m.value)]),
+  };
 }
 
 function lifetimesOf(storages: readonly Storage[], steps: readonly Step[], kept: readonly Storage[]): { first: number; last: number }[] {
@@ -106,7 +125,8 @@ function lifetimesOf(storages: readonly Storage[], steps: readonly Step[], kept:
 const describe = (value: Value): string => value.producer?.op.name ?? 'value';
 
 /** Bytes of a constant in device layout: whole words of four bytes. */
-export const constantBytes = ({ type }: { readonly type: TensorType }): number => storageBytes(type.dtype, countOf(type.shape as readonly number[]));
+export const constantBytes = ({ type }: { readonly type: TensorType }): number =>
+  storageBytes(type.dtype, countOf(type.shape as readonly number[]));
 
 /** Sizes for given values of the symbols; shapes are computed once per value. */
 export function sizesFor(bindings: ReadonlyMap<string, number>): Sizes {

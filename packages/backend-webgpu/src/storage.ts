@@ -1,4 +1,17 @@
-import { type Constant, countOf, type DType, decodeElements, dtypeInfo, type Elements, encodeElements, type HostTensor, hostTensor, newElements, QfuseError, tensorType } from '@qfuse/plugin';
+import {
+  type Constant,
+  countOf,
+  type DType,
+  decodeElements,
+  dtypeInfo,
+  type Elements,
+  encodeElements,
+  type HostTensor,
+  hostTensor,
+  newElements,
+  QfuseError,
+  tensorType,
+} from '@qfuse/plugin';
 
 /** The WGSL types that elements have in computations. */
 export type ScalarType = 'f32' | 'i32' | 'u32' | 'bool';
@@ -58,9 +71,13 @@ function narrow(values: BigInt64Array, what: string): Int32Array {
     const v = Number(values[i]);
     out[i] = v;
     if (out[i] !== v)
-      throw new QfuseError('webgpu/value-range', `${what} holds ${values[i]} at element ${i}; WebGPU has 32-bit integers, so an i64 must be within ±2^31`, {
-        help: 'run on the reference interpreter (--device reference), which has 64-bit integers',
-      });
+      throw new QfuseError(
+        'webgpu/value-range',
+        `${what} holds ${values[i]} at element ${i}; WebGPU has 32-bit integers, so an i64 must be within ±2^31`,
+        {
+          help: 'run on the reference interpreter (--device reference), which has 64-bit integers',
+        },
+      );
   }
   return out;
 }

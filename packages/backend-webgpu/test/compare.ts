@@ -8,7 +8,8 @@ import type { WebGPUTarget } from '../src/target.js';
 const ops = opTable(allOps);
 
 /** A graph from its text, with the ops of `@qfuse/ops`. */
-export const graphOf = (text: string): Graph => parseGraph(text.trim().startsWith('graph') ? text : `graph @main${text}`, { ops: (name) => ops.get(name) });
+export const graphOf = (text: string): Graph =>
+  parseGraph(text.trim().startsWith('graph') ? text : `graph @main${text}`, { ops: (name) => ops.get(name) });
 
 /** Numbers in [-1, 1), the same in every run. */
 export function randomNumbers(seed: number): () => number {
@@ -35,7 +36,8 @@ export function inputFor(value: Value, shape: readonly number[], seed: number, r
 
 /** Describes where `actual` is farther from `expected` than the bound allows; undefined when nowhere. */
 export function difference(actual: HostTensor, expected: HostTensor, bound: ErrorBound): string | undefined {
-  if (actual.dtype !== expected.dtype || actual.shape.join() !== expected.shape.join()) return `is ${actual.dtype}[${actual.shape.join()}], expected ${expected.dtype}[${expected.shape.join()}]`;
+  if (actual.dtype !== expected.dtype || actual.shape.join() !== expected.shape.join())
+    return `is ${actual.dtype}[${actual.shape.join()}], expected ${expected.dtype}[${expected.shape.join()}]`;
   const largest = bound.sums === true ? largestOf(expected) : 0;
   for (let i = 0; i < expected.data.length; i++) {
     const [a, e] = [Number(actual.data[i]), Number(expected.data[i])];
@@ -46,10 +48,17 @@ export function difference(actual: HostTensor, expected: HostTensor, bound: Erro
   return undefined;
 }
 
-const largestOf = (t: HostTensor): number => Array.from(t.data as Float32Array).reduce((most, v) => Math.max(most, Number.isFinite(v) ? Math.abs(v) : 0), 0);
+const largestOf = (t: HostTensor): number =>
+  Array.from(t.data as Float32Array).reduce((most, v) => Math.max(most, Number.isFinite(v) ? Math.abs(v) : 0), 0);
 
 /** Runs `graph` on the device and in the interpreter; returns what differs, by output. */
-export async function differences(device: GPUDevice, graph: Graph, inputs: readonly HostTensor[], bound: ErrorBound, target?: WebGPUTarget): Promise<string[]> {
+export async function differences(
+  device: GPUDevice,
+  graph: Graph,
+  inputs: readonly HostTensor[],
+  bound: ErrorBound,
+  target?: WebGPUTarget,
+): Promise<string[]> {
   const program = await compileProgram(graph, { device, ...(target && { target }) });
   try {
     const { outputs } = await program.run(inputs);

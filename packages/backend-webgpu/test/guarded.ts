@@ -14,12 +14,20 @@ import { randomNumbers } from './compare.js';
 export function tensorOfSample({ dtype, shape, values }: SampleTensor, seed: number): HostTensor {
   const next = randomNumbers(seed);
   const count = shape.reduce((a, b) => a * b, 1);
-  const random = (): number => (dtype === 'bool' ? Number(next() > 0) : dtype === 'f32' ? next() * 2 : Math.floor(next() * 7) + (dtype.startsWith('u') ? 7 : 0));
-  return tensorOf(dtype, shape, Array.from({ length: count }, (_, i) => (values === undefined ? random() : values[i % values.length]!)));
+  const random = (): number =>
+    dtype === 'bool' ? Number(next() > 0) : dtype === 'f32' ? next() * 2 : Math.floor(next() * 7) + (dtype.startsWith('u') ? 7 : 0);
+  return tensorOf(
+    dtype,
+    shape,
+    Array.from({ length: count }, (_, i) => (values === undefined ? random() : values[i % values.length]!)),
+  );
 }
 
 /** A graph with one node, and its inputs. */
-export function graphOfSample(kernel: WebGPUKernel, { operands, attrs = {} }: KernelSample): { readonly graph: Graph; readonly inputs: readonly HostTensor[] } {
+export function graphOfSample(
+  kernel: WebGPUKernel,
+  { operands, attrs = {} }: KernelSample,
+): { readonly graph: Graph; readonly inputs: readonly HostTensor[] } {
   const graph = new Graph(kernel.name);
   const edit = new Editor(graph);
   const inputs: HostTensor[] = [];
@@ -33,7 +41,8 @@ export function graphOfSample(kernel: WebGPUKernel, { operands, attrs = {} }: Ke
   const slots: (Value | undefined)[] = [];
   for (const name of kernel.op.operandNames) {
     const given = operands[name];
-    if (Array.isArray(given)) given.forEach((one: SampleTensor | undefined, i) => slots.push(one === undefined ? undefined : add(`${name}${i}`, one)));
+    if (Array.isArray(given))
+      given.forEach((one: SampleTensor | undefined, i) => slots.push(one === undefined ? undefined : add(`${name}${i}`, one)));
     else slots.push(given === undefined ? undefined : add(name, given as SampleTensor));
   }
   while (slots.length > 0 && slots.at(-1) === undefined && kernel.op.variadic < 0) slots.pop();
@@ -51,14 +60,22 @@ const CANARY = 0x7fc0dead;
  * beyond the end gives NaN, a write changes a canary.
  * @throws Error naming the tensor whose guard band was written
  */
-export async function runGuarded(device: GPUDevice, graph: Graph, inputs: readonly HostTensor[], kernels: readonly WebGPUKernel[], target: WebGPUTarget): Promise<readonly HostTensor[]> {
+export async function runGuarded(
+  device: GPUDevice,
+  graph: Graph,
+  inputs: readonly HostTensor[],
+  kernels: readonly WebGPUKernel[],
+  target: WebGPUTarget,
+): Promise<readonly HostTensor[]> {
   const plan = schedule(lower(graph, createKernelRegistry(kernels, target)));
   const frame = makeFrame(plan, sizesFor(new Map()), target);
   const { pipelines, layouts } = await compilePipelines(device, plan.steps);
   const exactBytes = plan.storages.map((s) => s.bytes(frame.sizes));
   const logical = new Map<number, number>();
   for (const v of [...plan.graph.inputs, ...plan.graph.outputs]) {
-    const storage = plan.graph.inputs.includes(v) ? plan.inputs[plan.graph.inputs.indexOf(v)]! : plan.outputs[plan.graph.outputs.indexOf(v)]!;
+    const storage = plan.graph.inputs.includes(v)
+      ? plan.inputs[plan.graph.inputs.indexOf(v)]!
+      : plan.outputs[plan.graph.outputs.indexOf(v)]!;
     logical.set(storage.index, storageBytes(v.type.dtype, frame.sizes.count(v)));
   }
   const buffers = plan.storages.map((s) => {
@@ -78,8 +95,17 @@ export async function runGuarded(device: GPUDevice, graph: Graph, inputs: readon
   plan.steps.forEach((step, i) => {
     const [x, y] = frame.grids[i]!;
     if (x === 0) return;
-    const own = step.storages.map((s, k) => ({ binding: k + 1, resource: { buffer: buffers[s.index]!, offset: GUARD, size: exactBytes[s.index]! + GUARD } }));
-    const entries = [{ binding: 0, resource: { buffer: parameters, offset: offsets[i]!, size: Math.ceil((step.dispatch.parameters.length * 4) / 16) * 16 } }, ...own];
+    const own = step.storages.map((s, k) => ({
+      binding: k + 1,
+      resource: { buffer: buffers[s.index]!, offset: GUARD, size: exactBytes[s.index]! + GUARD },
+    }));
+    const entries = [
+      {
+        binding: 0,
+        resource: { buffer: parameters, offset: offsets[i]!, size: Math.ceil((step.dispatch.parameters.length * 4) / 16) * 16 },
+      },
+      ...own,
+    ];
     pass.setPipeline(pipelines[i]!);
     pass.setBindGroup(0, device.createBindGroup({ layout: layouts[i]!, entries }));
     pass.dispatchWorkgroups(x, y);
@@ -101,14 +127,17 @@ export async function runGuarded(device: GPUDevice, graph: Graph, inputs: readon
   );
   for (const s of plan.storages) checkGuards(s.name, contents[s.index]!, logical.get(s.index) ?? exactBytes[s.index]!);
   for (const b of [...buffers, parameters]) b.destroy();
-  return plan.graph.outputs.map((v, i) => fromDevice(v.type.dtype, frame.sizes.shape(v), contents[plan.outputs[i]!.index]!.subarray(GUARD)));
+  return plan.graph.outputs.map((v, i) =>
+    fromDevice(v.type.dtype, frame.sizes.shape(v), contents[plan.outputs[i]!.index]!.subarray(GUARD)),
+  );
 }
 
 function checkGuards(name: string, bytes: Uint8Array, logical: number): void {
   const all = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   const end = (GUARD + Math.ceil(logical / 4) * 4) / 4;
   for (let i = 0; i < all.length; i++)
-    if ((i < GUARD / 4 || i >= end) && all[i] !== CANARY) throw new Error(`the guard band of "${name}" was written at word ${i - GUARD / 4} of ${logical / 4}`);
+    if ((i < GUARD / 4 || i >= end) && all[i] !== CANARY)
+      throw new Error(`the guard band of "${name}" was written at word ${i - GUARD / 4} of ${logical / 4}`);
 }
 
 const words = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => {

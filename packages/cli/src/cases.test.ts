@@ -1,6 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { compareTensors, compileGraph, createCompilerRegistry, histogram, loadModel, readProgram, readTensors, writeProgram } from '@qfuse/compiler';
+import {
+  compareTensors,
+  compileGraph,
+  createCompilerRegistry,
+  histogram,
+  loadModel,
+  readProgram,
+  readTensors,
+  writeProgram,
+} from '@qfuse/compiler';
 import { type Graph, type HostTensor, bufferSource } from '@qfuse/ir';
 import { presetWebGPU } from '@qfuse/preset-webgpu';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -17,7 +26,8 @@ interface Case {
 
 const inScope = /^(linear_qcs|mlp_qcs8w_tied$|digits_mlp_|hf_bert_w8_dyn$|hf_gpt2_w8$|hf_torch_encoder_w8)/;
 const cases = (JSON.parse(read('cases.json').toString()) as Case[]).filter((c) => inScope.test(c.name));
-const dataFiles = (name: string): string[] => (name === 'hf_bert_w8_dyn' ? [`${name}.safetensors`, `${name}.3x17.safetensors`] : [`${name}.safetensors`]);
+const dataFiles = (name: string): string[] =>
+  name === 'hf_bert_w8_dyn' ? [`${name}.safetensors`, `${name}.3x17.safetensors`] : [`${name}.safetensors`];
 
 const registry = createCompilerRegistry(presetWebGPU());
 const runners = new Map<string, Runner>();
@@ -48,7 +58,10 @@ describe.each(cases)('$name', ({ name, expect: wanted }) => {
     const { graph } = await loadModel(read(`${name}.pt2`), registry, name);
     const { info } = await compileGraph(graph, registry);
     graphs.push({ from: 'archive', graph });
-    graphs.push({ from: 'program', graph: readProgram(bufferSource(Buffer.concat([...writeProgram(graph, info)])), (op) => registry.ops.get(op)).graph });
+    graphs.push({
+      from: 'program',
+      graph: readProgram(bufferSource(Buffer.concat([...writeProgram(graph, info)])), (op) => registry.ops.get(op)).graph,
+    });
   });
 
   test('is fused: no dequantize is left', () => {

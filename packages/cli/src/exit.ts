@@ -37,9 +37,22 @@ export function failureOf(error: unknown, command: readonly string[]): Failure {
     // What a pass reports in the user's words is the user's matter, also when it comes through the manager.
     const { cause } = error;
     if (cause instanceof QfuseError && isUnsupported(cause.code)) return failureOf(cause, command);
-    return { exitCode: exitCodes.defect, code: 'defect/pass', message: error.message, help: 'replay it with "qfuse replay", and report it with that file', reproducer: writeReproducer(error.reproducer) };
+    return {
+      exitCode: exitCodes.defect,
+      code: 'defect/pass',
+      message: error.message,
+      help: 'replay it with "qfuse replay", and report it with that file',
+      reproducer: writeReproducer(error.reproducer),
+    };
   }
-  if (error instanceof QfuseError) return { exitCode: isUnsupported(error.code) ? exitCodes.unsupported : exitCodes.usage, code: error.code, message: error.message, help: error.help, reproducer: undefined };
+  if (error instanceof QfuseError)
+    return {
+      exitCode: isUnsupported(error.code) ? exitCodes.unsupported : exitCodes.usage,
+      code: error.code,
+      message: error.message,
+      help: error.help,
+      reproducer: undefined,
+    };
   const file = fileProblem(error);
   if (file !== undefined) return { exitCode: exitCodes.usage, code: 'file', message: file, help: undefined, reproducer: undefined };
   const text = `// qfuse crash report\n// command: qfuse ${command.join(' ')}\n// node: ${process.version} on ${process.platform}-${process.arch}\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
@@ -51,7 +64,14 @@ export function failureOf(error: unknown, command: readonly string[]): Failure {
 function fileProblem(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('syscall' in error)) return undefined;
   const { code, path } = error as NodeJS.ErrnoException;
-  const known: Record<string, string> = { ENOENT: 'does not exist', EACCES: 'may not be read or written', EISDIR: 'is a folder, expected a file', ENOSPC: 'does not fit on the disk', EROFS: 'lies on a read-only disk', ENOTDIR: 'has a file where a folder is expected' };
+  const known: Record<string, string> = {
+    ENOENT: 'does not exist',
+    EACCES: 'may not be read or written',
+    EISDIR: 'is a folder, expected a file',
+    ENOSPC: 'does not fit on the disk',
+    EROFS: 'lies on a read-only disk',
+    ENOTDIR: 'has a file where a folder is expected',
+  };
   return path === undefined ? undefined : `${path}: ${known[code ?? ''] ?? error.message}`;
 }
 

@@ -7,4 +7,5 @@ import type { HostTensor } from '@qfuse/ir';
 export const readTensorFile = (path: string): Map<string, HostTensor> => readTensors(readFileSync(path), path);
 
 /** Writes tensors atomically; the name's ending chooses the format. */
-export const writeTensorFile = (path: string, tensors: ReadonlyMap<string, HostTensor>): number => writeAtomically(path, [writeTensors(tensors, path)]);
+export const writeTensorFile = (path: string, tensors: ReadonlyMap<string, HostTensor>): number =>
+  writeAtomically(path, [writeTensors(tensors, path)]);

@@ -36,7 +36,9 @@ interface Answer {
 }
 
 /** Runs the command line in this process. */
-async function qfuse(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string; readonly json: Answer }> {
+async function qfuse(
+  ...args: string[]
+): Promise<{ readonly code: number; readonly out: string; readonly err: string; readonly json: Answer }> {
   const parts = { out: '', err: '' };
   const catcher = (name: 'out' | 'err') => (text: string | Uint8Array) => {
     parts[name] += String(text);
@@ -59,7 +61,11 @@ describe('the way of a model', () => {
     expect(readFileSync('m.txt', 'utf8')).toContain('fused.linear_qcs8w(');
     const run = await qfuse('run', 'm.qfuse', '--inputs', data, '--expect', data, '--device', 'reference', '--output', 'y.npy', '--json');
     expect(run.code).toBe(0);
-    expect(run.json).toMatchObject({ ok: true, adapter: 'reference interpreter', outputs: [{ name: 'out.0', shape: [5, 19], dtype: 'f32', withinTolerance: true }] });
+    expect(run.json).toMatchObject({
+      ok: true,
+      adapter: 'reference interpreter',
+      outputs: [{ name: 'out.0', shape: [5, 19], dtype: 'f32', withinTolerance: true }],
+    });
     expect(Object.keys(run.json.ms)).toEqual(['load', 'compile', 'firstRun', 'run']);
     expect(existsSync('y.npy')).toBe(true);
     const inspected = await qfuse('inspect', 'm.qfuse', '--json');
@@ -82,12 +88,19 @@ describe('the way of a model', () => {
   test('explain says why a quantize or dequantize stays', async () => {
     const { json } = await qfuse('explain', fixture('q8ta_linear_chain.pt2'), '--json');
     expect(json.stays.length).toBeGreaterThan(0);
-    expect(json.stays[0]).toMatchObject({ op: 'quant.dequantize', rule: 'fuse-linear-qcsnw/weight-only', why: 'the activation is quantized: this is not a weight-only linear' });
+    expect(json.stays[0]).toMatchObject({
+      op: 'quant.dequantize',
+      rule: 'fuse-linear-qcsnw/weight-only',
+      why: 'the activation is quantized: this is not a weight-only linear',
+    });
     expect((await qfuse('explain', model)).out).toContain('no quantize or dequantize stays');
   });
 
   test('plan, passes, bench and doctor answer programs', async () => {
-    expect((await qfuse('plan', model, '--json')).json).toMatchObject({ pipeline: expect.stringContaining('fuse(fuse-linear-qcsnw'), device: { adapter: 'portable' } });
+    expect((await qfuse('plan', model, '--json')).json).toMatchObject({
+      pipeline: expect.stringContaining('fuse(fuse-linear-qcsnw'),
+      device: { adapter: 'portable' },
+    });
     expect((await qfuse('passes', '--json')).json.passes.map((p) => p.name)).toContain('fuse-linear-qcsnw');
     expect((await qfuse('bench', model, '--device', 'reference', '--runs', '2', '--json')).json.ms['median']).toBeGreaterThan(0);
     expect((await qfuse('doctor', '--json')).json.plugins).toContain('@qfuse/pass-dce@0.1.0');
@@ -97,7 +110,21 @@ describe('the way of a model', () => {
 describe('exit codes', () => {
   test('1: numbers outside the tolerance', async () => {
     const other = fixture('linear_qcs4w_odd_5x37x19.safetensors');
-    const { code, json } = await qfuse('run', model, '--inputs', data, '--expect', other, '--device', 'reference', '--atol', '0', '--rtol', '0', '--json');
+    const { code, json } = await qfuse(
+      'run',
+      model,
+      '--inputs',
+      data,
+      '--expect',
+      other,
+      '--device',
+      'reference',
+      '--atol',
+      '0',
+      '--rtol',
+      '0',
+      '--json',
+    );
     expect(code).toBe(1);
     expect(json).toMatchObject({ ok: false, outputs: [{ withinTolerance: false }] });
   });
@@ -113,7 +140,11 @@ describe('exit codes', () => {
     ['a file of another kind', ['inspect', data], /holds no qfuse program/],
     ['inputs that are a model', ['run', model, '--inputs', model], /linear_qcs8w_odd_5x37x19\.pt2/],
     ['a pass that is not there', ['inspect', model, '--pipeline', 'fuse(nothing)'], /there is no pass "nothing"/],
-    ['an adapter with the interpreter', ['run', model, '--device', 'reference', '--adapter', 'software'], /--adapter belongs to --device webgpu/],
+    [
+      'an adapter with the interpreter',
+      ['run', model, '--device', 'reference', '--adapter', 'software'],
+      /--adapter belongs to --device webgpu/,
+    ],
     ['an adapter that is not there', ['run', model, '--adapter', 'voodoo'], /voodoo/],
     ['a reproducer that is none', ['replay', data], /not a reproducer/],
   ])('2: %s', async (_, args, message) => {

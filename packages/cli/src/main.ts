@@ -20,7 +20,19 @@ export function createProgram(): Command {
     .description('Fuses quantized neural networks and runs them on WebGPU.')
     .version(version)
     .addHelpText('after', '\nExit codes: 0 fine, 1 wrong numbers, 2 bad usage or file, 3 not supported, 4 a defect of qfuse.');
-  for (const make of [compileCommand, runCommand, inspectCommand, planCommand, explainCommand, passesCommand, verifyCommand, benchCommand, doctorCommand, replayCommand]) program.addCommand(make());
+  for (const make of [
+    compileCommand,
+    runCommand,
+    inspectCommand,
+    planCommand,
+    explainCommand,
+    passesCommand,
+    verifyCommand,
+    benchCommand,
+    doctorCommand,
+    replayCommand,
+  ])
+    program.addCommand(make());
   program.exitOverride();
   for (const c of program.commands) c.exitOverride();
   return program;

@@ -3,7 +3,11 @@ import colors from 'picocolors';
 
 /** Rows as a plain table for a terminal. */
 export function tableText(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const table = new Table({ head: [...head], style: { head: [], border: [] }, colAligns: head.map((_, i) => (rows.length > 0 && rows.every((r) => typeof r[i] === 'number') ? 'right' : 'left')) });
+  const table = new Table({
+    head: [...head],
+    style: { head: [], border: [] },
+    colAligns: head.map((_, i) => (rows.length > 0 && rows.every((r) => typeof r[i] === 'number') ? 'right' : 'left')),
+  });
   for (const row of rows) table.push(row.map(String));
   return table.toString();
 }

@@ -16,7 +16,9 @@ export interface Runner {
   /** What it is, for people and reports. */
   readonly adapter: string;
   /** Makes a graph ready to run. @throws QfuseError `webgpu/unsupported` listing every node that cannot run */
-  prepare(graph: Graph): Promise<{ readonly run: (inputs: readonly HostTensor[]) => Promise<readonly HostTensor[]>; readonly dispose: () => void }>;
+  prepare(
+    graph: Graph,
+  ): Promise<{ readonly run: (inputs: readonly HostTensor[]) => Promise<readonly HostTensor[]>; readonly dispose: () => void }>;
   close(): void;
 }
 
@@ -25,7 +27,11 @@ export async function openRunner(options: RunnerOptions, registry: Registry): Pr
   if (options.device === 'reference') {
     if (options.adapter !== undefined) throw new QfuseError('usage', '--adapter belongs to --device webgpu');
     const evaluator = new Evaluator();
-    return { adapter: 'reference interpreter', prepare: async (graph) => ({ run: async (inputs) => runGraph(graph, inputs, evaluator).outputs, dispose: () => {} }), close: () => {} };
+    return {
+      adapter: 'reference interpreter',
+      prepare: async (graph) => ({ run: async (inputs) => runGraph(graph, inputs, evaluator).outputs, dispose: () => {} }),
+      close: () => {},
+    };
   }
   const node = await requestDevice({ adapter: options.adapter ?? 'auto' });
   return {

@@ -28,7 +28,9 @@ export async function loadRegistry(options: ModelOptions): Promise<Registry> {
   if (!existsSync(named)) throw new QfuseError('config/missing', `${named}: does not exist`);
   const config = await importConfig(resolve(named));
   if (typeof config !== 'object' || config === null || !('plugins' in config))
-    throw new QfuseError('config/format', `${named}: its default export has no "plugins"`, { help: 'export default defineConfig({ plugins: [presetWebGPU(), …] })' });
+    throw new QfuseError('config/format', `${named}: its default export has no "plugins"`, {
+      help: 'export default defineConfig({ plugins: [presetWebGPU(), …] })',
+    });
   return createCompilerRegistry(config.plugins);
 }
 
@@ -51,6 +53,10 @@ export const openModel = (path: string, registry: Registry): Promise<Model> => l
 /** Compiles a model; a `.qfuse` program is compiled already and only goes through again with a pipeline of its own. */
 export async function compileModel(model: Model, path: string, registry: Registry, options: CompileOptions): Promise<Compiled> {
   const done = model.info !== undefined && options.pipeline === undefined;
-  const compiled = await compileGraph(model.graph, registry, { ...options, source: path.replace(/^.*[\\/]/, ''), ...(done ? { pipeline: '' } : {}) });
+  const compiled = await compileGraph(model.graph, registry, {
+    ...options,
+    source: path.replace(/^.*[\\/]/, ''),
+    ...(done ? { pipeline: '' } : {}),
+  });
   return model.info === undefined ? compiled : { ...compiled, info: done ? model.info : { ...compiled.info, before: model.info.before } };
 }

@@ -17,6 +17,11 @@ export async function runSteps<C extends object>(context: C, steps: readonly Ste
       }),
   }));
   // Errors are reported once, by the command's own handler.
-  const list = new Listr<C, 'default' | 'silent', 'simple' | 'silent'>(tasks as never, quiet ? { renderer: 'silent', fallbackRenderer: 'silent' } : { renderer: 'default', fallbackRenderer: 'simple', rendererOptions: { showErrorMessage: false, collapseErrors: false } });
+  const list = new Listr<C, 'default' | 'silent', 'simple' | 'silent'>(
+    tasks as never,
+    quiet
+      ? { renderer: 'silent', fallbackRenderer: 'silent' }
+      : { renderer: 'default', fallbackRenderer: 'simple', rendererOptions: { showErrorMessage: false, collapseErrors: false } },
+  );
   return await list.run(context);
 }

@@ -9,7 +9,10 @@ export function pickInputs(graph: Graph, tensors: ReadonlyMap<string, HostTensor
   return graph.inputs.map((input, i) => {
     const found = tensors.get(input.name!) ?? tensors.get(`in.${i}`);
     if (found === undefined)
-      throw new QfuseError('run/inputs', `${path}: has no tensor "${input.name}" or "in.${i}" for input ${i} (${typeText(input.type)}); it has ${[...tensors.keys()].join(', ') || 'none'}`);
+      throw new QfuseError(
+        'run/inputs',
+        `${path}: has no tensor "${input.name}" or "in.${i}" for input ${i} (${typeText(input.type)}); it has ${[...tensors.keys()].join(', ') || 'none'}`,
+      );
     return found;
   });
 }
@@ -37,19 +40,42 @@ export interface OutputReport {
 
 /** Reports outputs without anything to compare them with. */
 export const reportOutputs = (outputs: readonly HostTensor[]): OutputReport[] =>
-  outputs.map((t, i) => ({ name: `out.${i}`, shape: t.shape, dtype: t.dtype, maxAbsError: null, maxRelError: null, withinTolerance: null }));
+  outputs.map((t, i) => ({
+    name: `out.${i}`,
+    shape: t.shape,
+    dtype: t.dtype,
+    maxAbsError: null,
+    maxRelError: null,
+    withinTolerance: null,
+  }));
 
 /**
  * Compares outputs with the tensors of a file, `out.0`, `out.1`, … by position.
  * @throws QfuseError `run/expect` when the file lacks one
  */
-export function compareOutputs(outputs: readonly HostTensor[], expected: ReadonlyMap<string, HostTensor>, path: string, given: GivenTolerance): OutputReport[] {
+export function compareOutputs(
+  outputs: readonly HostTensor[],
+  expected: ReadonlyMap<string, HostTensor>,
+  path: string,
+  given: GivenTolerance,
+): OutputReport[] {
   return outputs.map((actual, i) => {
     const name = `out.${i}`;
     const wanted = expected.get(name) ?? (outputs.length === 1 && expected.size === 1 ? [...expected.values()][0] : undefined);
-    if (wanted === undefined) throw new QfuseError('run/expect', `${path}: has no tensor "${name}"; it has ${[...expected.keys()].join(', ') || 'none'}`);
-    const c: Comparison = compareTensors(actual, wanted, { atol: given.atol ?? (given.rtol === undefined ? defaultShare * largest(wanted) : 0), rtol: given.rtol ?? 0 });
-    const report = { name, shape: actual.shape, dtype: actual.dtype, maxAbsError: c.maxAbsError, maxRelError: c.maxRelError, withinTolerance: c.withinTolerance };
+    if (wanted === undefined)
+      throw new QfuseError('run/expect', `${path}: has no tensor "${name}"; it has ${[...expected.keys()].join(', ') || 'none'}`);
+    const c: Comparison = compareTensors(actual, wanted, {
+      atol: given.atol ?? (given.rtol === undefined ? defaultShare * largest(wanted) : 0),
+      rtol: given.rtol ?? 0,
+    });
+    const report = {
+      name,
+      shape: actual.shape,
+      dtype: actual.dtype,
+      maxAbsError: c.maxAbsError,
+      maxRelError: c.maxRelError,
+      withinTolerance: c.withinTolerance,
+    };
     return c.problem === '' ? report : { ...report, problem: c.problem };
   });
 }

@@ -11,13 +11,25 @@ test('as numpy: |a - b| <= atol + rtol * |b|', () => {
 });
 
 test('NaN equals NaN, infinities equal themselves, and nothing else equals either', () => {
-  expect(compareTensors(f32(NaN, Infinity, -Infinity), f32(NaN, Infinity, -Infinity), close)).toMatchObject({ withinTolerance: true, maxAbsError: 0 });
-  for (const [a, b] of [[NaN, 0], [0, NaN], [Infinity, 1], [1, Infinity], [Infinity, -Infinity]] as const)
+  expect(compareTensors(f32(NaN, Infinity, -Infinity), f32(NaN, Infinity, -Infinity), close)).toMatchObject({
+    withinTolerance: true,
+    maxAbsError: 0,
+  });
+  for (const [a, b] of [
+    [NaN, 0],
+    [0, NaN],
+    [Infinity, 1],
+    [1, Infinity],
+    [Infinity, -Infinity],
+  ] as const)
     expect(compareTensors(f32(a), f32(b), { atol: 1e30, rtol: 1 }).withinTolerance, `${a} against ${b}`).toBe(false);
 });
 
 test('integers and bools are compared exactly', () => {
-  expect(compareTensors(tensorOf('i64', [1], [5]), tensorOf('i64', [1], [6]), { atol: 10, rtol: 10 })).toMatchObject({ withinTolerance: false, maxAbsError: 1 });
+  expect(compareTensors(tensorOf('i64', [1], [5]), tensorOf('i64', [1], [6]), { atol: 10, rtol: 10 })).toMatchObject({
+    withinTolerance: false,
+    maxAbsError: 1,
+  });
   expect(compareTensors(tensorOf('bool', [2], [1, 0]), tensorOf('bool', [2], [1, 0]), { atol: 0, rtol: 0 }).withinTolerance).toBe(true);
 });
 

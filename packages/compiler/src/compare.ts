@@ -26,7 +26,13 @@ export function compareTensors(actual: HostTensor, expected: HostTensor, toleran
   const text = (t: HostTensor): string => `${t.dtype}[${t.shape.join(', ')}]`;
   const sameShape = actual.shape.length === expected.shape.length && actual.shape.every((d, i) => d === expected.shape[i]);
   if (!sameShape || isFloat(actual.dtype) !== isFloat(expected.dtype))
-    return { maxAbsError: Infinity, maxRelError: Infinity, withinTolerance: false, worst: -1, problem: `the output is ${text(actual)}, expected ${text(expected)}` };
+    return {
+      maxAbsError: Infinity,
+      maxRelError: Infinity,
+      withinTolerance: false,
+      worst: -1,
+      problem: `the output is ${text(actual)}, expected ${text(expected)}`,
+    };
   const exact = !isFloat(actual.dtype);
   let maxAbsError = 0;
   let maxRelError = 0;

@@ -1,7 +1,21 @@
 import type { Graph } from '@qfuse/ir';
 import { pt2 } from '@qfuse/import-pt2';
 import { allOps } from '@qfuse/ops';
-import { type CompilerEmitter, createPlan, createRegistry, definePlugin, parsePipeline, pipelineText, type PipelineReport, type Plan, type Plugin, type PluginInput, type Registry, runPlan, type RunPlanOptions } from '@qfuse/pass-manager';
+import {
+  type CompilerEmitter,
+  createPlan,
+  createRegistry,
+  definePlugin,
+  parsePipeline,
+  pipelineText,
+  type PipelineReport,
+  type Plan,
+  type Plugin,
+  type PluginInput,
+  type Registry,
+  runPlan,
+  type RunPlanOptions,
+} from '@qfuse/pass-manager';
 import type { ProgramInfo } from './program-file.js';
 
 /** The ops of `@qfuse/ops` as a plugin; every registry of this package has them. */
@@ -54,6 +68,11 @@ export async function compileGraph(graph: Graph, registry: Registry, options: Co
   const plan = planOf(registry, options.pipeline);
   const before = histogram(graph);
   const report = await runPlan(graph, plan, { ...options, plugins: registry.plugins });
-  const info = { source: options.source ?? graph.name, pipeline: pipelineText(plan.passes), plugins: registry.plugins.map((p) => `${p.name}@${p.version}`), before };
+  const info = {
+    source: options.source ?? graph.name,
+    pipeline: pipelineText(plan.passes),
+    plugins: registry.plugins.map((p) => `${p.name}@${p.version}`),
+    before,
+  };
   return { graph, plan, report, info };
 }

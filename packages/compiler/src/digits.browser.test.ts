@@ -6,7 +6,11 @@ import { compareTensors, compileGraph, createCompilerRegistry, histogram, loadMo
 
 // The whole way in a browser: archive, passes, kernels, and the program file, on navigator.gpu.
 const models = import.meta.glob<string>('../../../fixtures/pt2/digits_mlp_qcs*w*.pt2', { query: '?url', import: 'default', eager: true });
-const tensors = import.meta.glob<string>('../../../fixtures/pt2/digits_mlp_qcs*w*.safetensors', { query: '?url', import: 'default', eager: true });
+const tensors = import.meta.glob<string>('../../../fixtures/pt2/digits_mlp_qcs*w*.safetensors', {
+  query: '?url',
+  import: 'default',
+  eager: true,
+});
 
 const download = async (url: string): Promise<Uint8Array> => new Uint8Array(await (await fetch(url)).arrayBuffer());
 

@@ -1,6 +1,17 @@
 import { bufferSource, Constant, constantOf, Editor, printGraph, QfuseError, sourceOrigin, tensorOf, tensorType } from '@qfuse/ir';
 import { describe, expect, test } from 'vitest';
-import { checkConstants, compileGraph, createCompilerRegistry, loadModel, readNpy, readProgram, readTensors, writeNpy, writeProgram, writeTensors } from './index.js';
+import {
+  checkConstants,
+  compileGraph,
+  createCompilerRegistry,
+  loadModel,
+  readNpy,
+  readProgram,
+  readTensors,
+  writeNpy,
+  writeProgram,
+  writeTensors,
+} from './index.js';
 
 const registry = createCompilerRegistry([]);
 const concat = (parts: Iterable<Uint8Array>): Uint8Array => {
@@ -32,9 +43,33 @@ async function program(): Promise<{ readonly bytes: Uint8Array; readonly text: s
   const { graph } = await loadModel(new TextEncoder().encode(text), registry, 'model.txt');
   const edit = new Editor(graph);
   edit.origin = sourceOrigin('fc', 'layers.0');
-  const i4 = edit.addConstant('packed', 'parameter', Constant.of(tensorType('i4', [3, 7]), Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])));
-  const i8 = edit.addConstant('w.1', 'parameter', constantOf(tensorOf('i8', [40], Array.from({ length: 40 }, (_, i) => i - 20))));
-  const twin = edit.addConstant('twin', 'parameter', constantOf(tensorOf('i8', [40], Array.from({ length: 40 }, (_, i) => i - 20))));
+  const i4 = edit.addConstant(
+    'packed',
+    'parameter',
+    Constant.of(tensorType('i4', [3, 7]), Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])),
+  );
+  const i8 = edit.addConstant(
+    'w.1',
+    'parameter',
+    constantOf(
+      tensorOf(
+        'i8',
+        [40],
+        Array.from({ length: 40 }, (_, i) => i - 20),
+      ),
+    ),
+  );
+  const twin = edit.addConstant(
+    'twin',
+    'parameter',
+    constantOf(
+      tensorOf(
+        'i8',
+        [40],
+        Array.from({ length: 40 }, (_, i) => i - 20),
+      ),
+    ),
+  );
   edit.setOutputs([...graph.outputs, i4, i8, twin]);
   const compiled = await compileGraph(graph, registry, { source: 'model.txt' });
   return { bytes: concat(writeProgram(graph, compiled.info)), text: printGraph(graph, { header: true, origins: true }) };
@@ -45,8 +80,15 @@ describe('.qfuse', () => {
     const { bytes, text } = await program();
     const { graph, info } = readProgram(bufferSource(bytes), (name) => registry.ops.get(name));
     expect(printGraph(graph, { header: true, origins: true })).toBe(text);
-    expect(info).toEqual({ source: 'model.txt', pipeline: '', plugins: ['@qfuse/ops@0.1.0', '@qfuse/import-pt2@0.1.0'], before: { 'aten.linear': 1 } });
-    expect(graph.constants.find((c) => c.name === 'packed')!.constant.bytes()).toEqual(Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]));
+    expect(info).toEqual({
+      source: 'model.txt',
+      pipeline: '',
+      plugins: ['@qfuse/ops@0.1.0', '@qfuse/import-pt2@0.1.0'],
+      before: { 'aten.linear': 1 },
+    });
+    expect(graph.constants.find((c) => c.name === 'packed')!.constant.bytes()).toEqual(
+      Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+    );
   });
 
   test('equal constants are stored once', async () => {
@@ -63,13 +105,16 @@ describe('.qfuse', () => {
 
   test('any flipped byte and any cut is noticed', async () => {
     const { bytes } = await program();
-    const check = (damaged: Uint8Array) => codeOf(() => checkConstants(readProgram(bufferSource(damaged), (name) => registry.ops.get(name)).graph));
+    const check = (damaged: Uint8Array) =>
+      codeOf(() => checkConstants(readProgram(bufferSource(damaged), (name) => registry.ops.get(name)).graph));
     for (let at = 0; at < bytes.length; at += 7) {
       const copy = bytes.slice();
       copy[at]! ^= 0x20;
       // White space in the header is the one place where a change means nothing.
       const verdict = bytes[at] === 0x20 ? 'ir/white-space' : await check(copy);
-      expect(verdict, `byte ${at}: ${new TextDecoder('latin1').decode(bytes.subarray(at - 20, at + 10))}`).toMatch(/^(safetensors|qfuse-file|ir)\//);
+      expect(verdict, `byte ${at}: ${new TextDecoder('latin1').decode(bytes.subarray(at - 20, at + 10))}`).toMatch(
+        /^(safetensors|qfuse-file|ir)\//,
+      );
       expect(await check(bytes.subarray(0, at)), `cut at ${at}`).toBe('safetensors/damaged');
     }
   });
@@ -104,7 +149,15 @@ describe('tensor files', () => {
 
   test('npy in Fortran order and big-endian', () => {
     const header = "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }".padEnd(117) + '\n';
-    const bytes = Uint8Array.from([0x93, ...'NUMPY'].map((c) => (typeof c === 'string' ? c.charCodeAt(0) : c)).concat([1, 0, 118, 0], [...header].map((c) => c.charCodeAt(0)), [0, 0, 0, 3, 0, 1, 0, 4, 0, 2, 0, 5]));
+    const bytes = Uint8Array.from(
+      [0x93, ...'NUMPY']
+        .map((c) => (typeof c === 'string' ? c.charCodeAt(0) : c))
+        .concat(
+          [1, 0, 118, 0],
+          [...header].map((c) => c.charCodeAt(0)),
+          [0, 0, 0, 3, 0, 1, 0, 4, 0, 2, 0, 5],
+        ),
+    );
     expect(readNpy(bytes)).toEqual(tensorOf('i16', [2, 3], [0, 1, 2, 3, 4, 5]));
   });
 

@@ -4,7 +4,13 @@ export { explainStays, type Stay } from './explain.js';
 export { loadModel, type Model } from './model.js';
 export { readNpy, writeNpy } from './npy.js';
 export { checkConstants, type ProgramFile, programFileVersion, type ProgramInfo, readProgram, writeProgram } from './program-file.js';
-export { readSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader, type SafetensorsItem, writeSafetensors } from './safetensors.js';
+export {
+  readSafetensorsHeader,
+  type SafetensorsEntry,
+  type SafetensorsHeader,
+  type SafetensorsItem,
+  writeSafetensors,
+} from './safetensors.js';
 export { randomSource, sampleBindings, sampleInputs, sampleTensor } from './sample.js';
 export { copyGraph, type Cut, extractSubgraph } from './subgraph.js';
 export { readTensors, writeTensors } from './tensor-files.js';

@@ -33,16 +33,25 @@ export async function loadModel(source: ByteSource | Uint8Array, registry: Regis
       const text = new TextDecoder().decode(bytes.read(0, bytes.size));
       return { graph: parseGraph(text, { ops: (op) => registry.ops.get(op) }), format: 'text', info: undefined, diagnostics };
     }
-    const importer = registry.importers.find((i) => i.sniff(head)) ?? registry.importers.find((i) => i.extensions.some((e) => name.endsWith(e)));
+    const importer =
+      registry.importers.find((i) => i.sniff(head)) ?? registry.importers.find((i) => i.extensions.some((e) => name.endsWith(e)));
     if (importer === undefined) {
       const known = ['.qfuse', ...registry.importers.flatMap((i) => i.extensions)].join(', ');
-      throw new QfuseError('load/format', bytes.size === 0 ? 'the file is empty' : 'the file is in no format that is known', { help: `models are read from ${known} files` });
+      throw new QfuseError('load/format', bytes.size === 0 ? 'the file is empty' : 'the file is in no format that is known', {
+        help: `models are read from ${known} files`,
+      });
     }
-    return { graph: await importer.load(bytes, { ops: registry.ops, report: (d) => diagnostics.push(d) }), format: importer.name, info: undefined, diagnostics };
+    return {
+      graph: await importer.load(bytes, { ops: registry.ops, report: (d) => diagnostics.push(d) }),
+      format: importer.name,
+      info: undefined,
+      diagnostics,
+    };
   } catch (cause) {
     if (cause instanceof QfuseError) throw new QfuseError(cause.code, `${name}: ${cause.message}`, { help: cause.help, cause });
     throw cause;
   }
 }
 
-const looksLikeText = (head: Uint8Array): boolean => /^(\s|\/\/[^\n]*\n)*(qfuse\.graph|graph\s*@)/.test(new TextDecoder('latin1').decode(head));
+const looksLikeText = (head: Uint8Array): boolean =>
+  /^(\s|\/\/[^\n]*\n)*(qfuse\.graph|graph\s*@)/.test(new TextDecoder('latin1').decode(head));

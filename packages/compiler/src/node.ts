@@ -39,7 +39,7 @@ export function writeAtomically(path: string, parts: Iterable<Uint8Array>): numb
   try {
     const file = openSync(temporary, 'w');
     try {
-      for (const part of parts) for (let at = 0; at < part.length; ) at += writeSync(file, part, at, part.length - at);
+      for (const part of parts) for (let at = 0; at < part.length;) at += writeSync(file, part, at, part.length - at);
       fsyncSync(file);
       size = fstatSync(file).size;
     } finally {

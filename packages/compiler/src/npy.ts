@@ -1,6 +1,19 @@
 import { byteLength, countOf, decodeElements, type DType, encodeElements, type HostTensor, QfuseError } from '@qfuse/ir';
 
-const types: Readonly<Record<string, DType>> = { f8: 'f64', f4: 'f32', f2: 'f16', i8: 'i64', i4: 'i32', i2: 'i16', i1: 'i8', u8: 'u64', u4: 'u32', u2: 'u16', u1: 'u8', b1: 'bool' };
+const types: Readonly<Record<string, DType>> = {
+  f8: 'f64',
+  f4: 'f32',
+  f2: 'f16',
+  i8: 'i64',
+  i4: 'i32',
+  i2: 'i16',
+  i1: 'i8',
+  u8: 'u64',
+  u4: 'u32',
+  u2: 'u16',
+  u1: 'u8',
+  b1: 'bool',
+};
 
 const damaged = (what: string): QfuseError => new QfuseError('npy/damaged', `not a whole .npy array: ${what}`);
 
@@ -9,7 +22,8 @@ const damaged = (what: string): QfuseError => new QfuseError('npy/damaged', `not
  * @throws QfuseError `npy/damaged` or `npy/dtype`
  */
 export function readNpy(bytes: Uint8Array): HostTensor {
-  if (bytes.length < 10 || bytes[0] !== 0x93 || new TextDecoder('latin1').decode(bytes.subarray(1, 6)) !== 'NUMPY') throw damaged('the magic "\\x93NUMPY" is missing');
+  if (bytes.length < 10 || bytes[0] !== 0x93 || new TextDecoder('latin1').decode(bytes.subarray(1, 6)) !== 'NUMPY')
+    throw damaged('the magic "\\x93NUMPY" is missing');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const wide = bytes[6]! >= 2;
   if (wide && bytes.length < 12) throw damaged('its header is cut off');
@@ -22,8 +36,16 @@ export function readNpy(bytes: Uint8Array): HostTensor {
   const shape = /'shape':\s*\(([\d,\s]*)\)/.exec(header);
   if (order === null || shape === null) throw damaged('its header has no shape or order');
   const dtype = descr === null ? undefined : types[`${descr[2]}${descr[3]}`];
-  if (dtype === undefined) throw new QfuseError('npy/dtype', `the array's dtype ${/'descr':\s*([^,]*)/.exec(header)?.[1] ?? ''} is not supported: expected a plain float, integer or bool array`);
-  const dims = shape[1]!.split(',').map((s) => s.trim()).filter(Boolean).map(Number);
+  if (dtype === undefined)
+    throw new QfuseError(
+      'npy/dtype',
+      `the array's dtype ${/'descr':\s*([^,]*)/.exec(header)?.[1] ?? ''} is not supported: expected a plain float, integer or bool array`,
+    );
+  const dims = shape[1]!
+    .split(',')
+    .map((s) => s.trim())
+    .filter(Boolean)
+    .map(Number);
   const count = countOf(dims);
   const size = byteLength(dtype, count);
   if (bytes.length - start - length < size) throw damaged(`it has ${bytes.length - start - length} bytes of data, expected ${size}`);

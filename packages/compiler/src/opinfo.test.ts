@@ -12,8 +12,15 @@ const samples = readSamples(new URL('../../../fixtures/opinfo.tar.gz', import.me
 describe('operator samples of torch, in the interpreter', () => {
   const evaluator = new Evaluator();
   const outcomes = samples.map((sample) => ({ sample, outcome: tryInInterpreter(sample, evaluator) }));
-  const of = <K extends Outcome['kind']>(kind: K) => outcomes.filter((o): o is { sample: Sample; outcome: Extract<Outcome, { kind: K }> } => o.outcome.kind === kind);
-  const counts = { samples: samples.length, right: of('right').length, refused: of('refused').length, wrong: of('wrong').length, defect: of('defect').length };
+  const of = <K extends Outcome['kind']>(kind: K) =>
+    outcomes.filter((o): o is { sample: Sample; outcome: Extract<Outcome, { kind: K }> } => o.outcome.kind === kind);
+  const counts = {
+    samples: samples.length,
+    right: of('right').length,
+    refused: of('refused').length,
+    wrong: of('wrong').length,
+    defect: of('defect').length,
+  };
   console.info('operator samples in the interpreter:', counts);
 
   test('none is wrong', () => {
@@ -30,7 +37,9 @@ describe('operator samples of torch, in the interpreter', () => {
   });
 
   test('each refusal names an operator of the program', () => {
-    const unnamed = of('refused').filter(({ sample, outcome }) => !sample.aten.some((name) => outcome.error.message.includes(name.replace(/\.default$/, ''))));
+    const unnamed = of('refused').filter(
+      ({ sample, outcome }) => !sample.aten.some((name) => outcome.error.message.includes(name.replace(/\.default$/, ''))),
+    );
     expect(unnamed.map(({ sample, outcome }) => `${sample.id}: ${outcome.error.message}`)).toEqual([]);
   });
 });
@@ -40,13 +49,21 @@ test('ops with a reference and a decomposition mean the same by both', () => {
   const evaluator = new Evaluator();
   const wrong = samples.flatMap((sample) => {
     const outcome = tryInInterpreter(sample, evaluator, decomposed);
-    return outcome.kind === 'wrong' || outcome.kind === 'defect' ? [`${sample.id}: ${outcome.kind === 'wrong' ? outcome.why : String(outcome.error)}`] : [];
+    return outcome.kind === 'wrong' || outcome.kind === 'defect'
+      ? [`${sample.id}: ${outcome.kind === 'wrong' ? outcome.why : String(outcome.error)}`]
+      : [];
   });
   expect(wrong).toEqual([]);
 });
 
 describe('the comparison', () => {
-  const expected = (...outputs: Sample['outputs']): Sample => ({ id: 'x', aten: [], program: new Uint8Array(), inputs: [tensorOf('f32', [1], [8])], outputs });
+  const expected = (...outputs: Sample['outputs']): Sample => ({
+    id: 'x',
+    aten: [],
+    program: new Uint8Array(),
+    inputs: [tensorOf('f32', [1], [8])],
+    outputs,
+  });
 
   test('allows for rounding at the size of the inputs', () => {
     const sample = expected(tensorOf('f32', [1], [1]));
@@ -55,7 +72,14 @@ describe('the comparison', () => {
   });
 
   test('is exact for integers, bools, NaN and infinities', () => {
-    for (const [dtype, a, b] of [['i64', 3, 4], ['bool', 1, 0], ['f32', NaN, 1], ['f32', 1, NaN], ['f32', Infinity, 1], ['f32', Infinity, -Infinity]] as const) {
+    for (const [dtype, a, b] of [
+      ['i64', 3, 4],
+      ['bool', 1, 0],
+      ['f32', NaN, 1],
+      ['f32', 1, NaN],
+      ['f32', Infinity, 1],
+      ['f32', Infinity, -Infinity],
+    ] as const) {
       expect(compare([tensorOf(dtype, [1], [a])], expected(tensorOf(dtype, [1], [b])))).toContain('output 0, element 0');
       expect(compare([tensorOf(dtype, [1], [a])], expected(tensorOf(dtype, [1], [a])))).toBeUndefined();
     }

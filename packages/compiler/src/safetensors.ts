@@ -18,7 +18,21 @@ export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
 }
 
-const names: Partial<Record<DType, string>> = { f64: 'F64', f32: 'F32', f16: 'F16', bf16: 'BF16', i64: 'I64', i32: 'I32', i16: 'I16', i8: 'I8', u64: 'U64', u32: 'U32', u16: 'U16', u8: 'U8', bool: 'BOOL' };
+const names: Partial<Record<DType, string>> = {
+  f64: 'F64',
+  f32: 'F32',
+  f16: 'F16',
+  bf16: 'BF16',
+  i64: 'I64',
+  i32: 'I32',
+  i16: 'I16',
+  i8: 'I8',
+  u64: 'U64',
+  u32: 'U32',
+  u16: 'U16',
+  u8: 'U8',
+  bool: 'BOOL',
+};
 const dtypes = new Map(Object.entries(names).map(([dtype, name]) => [name, dtype as DType]));
 
 /** Headers beyond this are refused, as the format's own reader does. */
@@ -45,7 +59,8 @@ export function readSafetensorsHeader(read: (offset: number, length: number) => 
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw damaged('its header is not an object');
   const { __metadata__: metadata = {}, ...tensors } = json as Record<string, unknown>;
-  if (typeof metadata !== 'object' || metadata === null || Object.values(metadata).some((v) => typeof v !== 'string')) throw damaged('its metadata are not strings');
+  if (typeof metadata !== 'object' || metadata === null || Object.values(metadata).some((v) => typeof v !== 'string'))
+    throw damaged('its metadata are not strings');
   const start = 8 + length;
   const entries = Object.entries(tensors).map(([name, given]) => entry(name, given, start, size));
   let end = start;
@@ -60,12 +75,14 @@ export function readSafetensorsHeader(read: (offset: number, length: number) => 
 function entry(name: string, given: unknown, start: number, size: number): SafetensorsEntry {
   const { dtype, shape, data_offsets: offsets } = (given ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
   const counts = (v: unknown): v is number[] => Array.isArray(v) && v.every((n) => Number.isSafeInteger(n) && n >= 0);
-  if (typeof dtype !== 'string' || !counts(shape) || !counts(offsets) || offsets.length !== 2) throw damaged(`the entry of tensor "${name}" is not complete`);
+  if (typeof dtype !== 'string' || !counts(shape) || !counts(offsets) || offsets.length !== 2)
+    throw damaged(`the entry of tensor "${name}" is not complete`);
   const [from, to] = offsets as [number, number];
   if (from > to || start + to > size) throw damaged(`tensor "${name}" lies at ${from} to ${to}, beyond the data`);
   const known = dtypes.get(dtype);
   const count = shape.reduce((a, b) => a * b, 1);
-  if (known !== undefined && byteLength(known, count) !== to - from) throw damaged(`tensor "${name}" has ${to - from} bytes, expected ${byteLength(known, count)} for ${dtype}[${shape.join(', ')}]`);
+  if (known !== undefined && byteLength(known, count) !== to - from)
+    throw damaged(`tensor "${name}" has ${to - from} bytes, expected ${byteLength(known, count)} for ${dtype}[${shape.join(', ')}]`);
   return { name, dtype: known, dtypeName: dtype, shape, offset: start + from, length: to - from };
 }
 
@@ -99,7 +116,8 @@ export function* writeSafetensors(items: readonly SafetensorsItem[], metadata: R
   yield bytes;
   for (const item of items) {
     const data = item.bytes();
-    if (data.byteLength !== item.length) throw new Error(`tensor "${item.name}" has ${data.byteLength} bytes, ${item.length} were announced`);
+    if (data.byteLength !== item.length)
+      throw new Error(`tensor "${item.name}" has ${data.byteLength} bytes, ${item.length} were announced`);
     yield data;
   }
 }

@@ -34,5 +34,11 @@ export function sampleTensor(dtype: DType, shape: readonly number[], random: () 
 export function sampleInputs(graph: Graph, seed: number): HostTensor[] {
   const bindings = sampleBindings(graph, seed);
   const random = randomSource(seed + 1);
-  return graph.inputs.map((v) => sampleTensor(v.type.dtype, v.type.shape.map((d) => evaluateDim(d, bindings)), random));
+  return graph.inputs.map((v) =>
+    sampleTensor(
+      v.type.dtype,
+      v.type.shape.map((d) => evaluateDim(d, bindings)),
+      random,
+    ),
+  );
 }

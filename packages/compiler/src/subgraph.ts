@@ -51,7 +51,9 @@ function between({ outputs, inputs }: Cut): readonly Node[] {
       continue;
     }
     stack.push({ node, ready: true });
-    for (const v of node.operands) if (v !== undefined && !stop.has(v) && v.producer !== undefined && !done.has(v.producer)) stack.push({ node: v.producer, ready: false });
+    for (const v of node.operands)
+      if (v !== undefined && !stop.has(v) && v.producer !== undefined && !done.has(v.producer))
+        stack.push({ node: v.producer, ready: false });
   }
   return [...done];
 }

@@ -17,7 +17,11 @@ export function readTensors(bytes: Uint8Array, fileName: string): Map<string, Ho
     if (bytes[0] === 0x50 && bytes[1] === 0x4b) return readNpz(bytes);
     return readSafetensors(bytes);
   } catch (cause) {
-    if (cause instanceof QfuseError) throw new QfuseError(cause.code, `${fileName}: ${cause.message}`, { help: cause.help ?? 'tensors are read from .safetensors, .npz and .npy files', cause });
+    if (cause instanceof QfuseError)
+      throw new QfuseError(cause.code, `${fileName}: ${cause.message}`, {
+        help: cause.help ?? 'tensors are read from .safetensors, .npz and .npy files',
+        cause,
+      });
     throw cause;
   }
 }
@@ -26,7 +30,8 @@ function readSafetensors(bytes: Uint8Array): Map<string, HostTensor> {
   const { entries } = readSafetensorsHeader((offset, length) => bytes.subarray(offset, offset + length), bytes.length);
   const out = new Map<string, HostTensor>();
   for (const { name, dtype, dtypeName, shape, offset, length } of entries.values()) {
-    if (dtype === undefined) throw new QfuseError('safetensors/dtype', `tensor "${name}" has the dtype ${dtypeName}, which qfuse does not have`);
+    if (dtype === undefined)
+      throw new QfuseError('safetensors/dtype', `tensor "${name}" has the dtype ${dtypeName}, which qfuse does not have`);
     out.set(name, { dtype, shape, data: decodeElements(dtype, bytes.subarray(offset, offset + length), countOf(shape)) });
   }
   return out;
@@ -53,11 +58,18 @@ function readNpz(bytes: Uint8Array): Map<string, HostTensor> {
 /** The file formats of {@link writeTensors}, by file name ending. */
 export function writeTensors(tensors: ReadonlyMap<string, HostTensor>, fileName: string): Uint8Array {
   if (fileName.endsWith('.npy')) {
-    if (tensors.size !== 1) throw new QfuseError('npy/one-array', `an .npy file holds one tensor, there are ${tensors.size}`, { help: 'write .safetensors' });
+    if (tensors.size !== 1)
+      throw new QfuseError('npy/one-array', `an .npy file holds one tensor, there are ${tensors.size}`, { help: 'write .safetensors' });
     return writeNpy([...tensors.values()][0]!);
   }
   if (!fileName.endsWith('.safetensors')) throw new QfuseError('tensors/format', `"${fileName}" must end in .safetensors or .npy`);
-  const items = [...tensors].map(([name, t]): SafetensorsItem => ({ name, dtype: t.dtype, shape: t.shape, length: byteLength(t.dtype, t.data.length), bytes: () => encodeElements(t.dtype, t.data) }));
+  const items = [...tensors].map(([name, t]): SafetensorsItem => ({
+    name,
+    dtype: t.dtype,
+    shape: t.shape,
+    length: byteLength(t.dtype, t.data.length),
+    bytes: () => encodeElements(t.dtype, t.data),
+  }));
   const parts = [...writeSafetensors(items, {})];
   const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
   let at = 0;

@@ -3,7 +3,8 @@ import type { Numerics } from '@qfuse/rewrite';
 import type { Tolerance } from './compare.js';
 
 /** Unit roundoff of a float dtype: half the distance from 1 to the next number. */
-const unitRoundoff = (dtype: HostTensor['dtype']): number => ({ f64: 2 ** -53, f32: 2 ** -24, f16: 2 ** -11, bf16: 2 ** -8 })[dtype as 'f32'] ?? 0;
+const unitRoundoff = (dtype: HostTensor['dtype']): number =>
+  ({ f64: 2 ** -53, f32: 2 ** -24, f16: 2 ** -11, bf16: 2 ** -8 })[dtype as 'f32'] ?? 0;
 
 const largest = (t: HostTensor): number => {
   let size = 0;
@@ -18,6 +19,7 @@ const largest = (t: HostTensor): number => {
  */
 export function toleranceOf(numerics: Numerics, expected: HostTensor): Tolerance {
   if (numerics === 'exact' || !isFloat(expected.dtype)) return { atol: 0, rtol: 0 };
-  const factor = numerics === 'reassociates' ? 2 ** 12 * unitRoundoff(expected.dtype) : Math.max(numerics.relative, unitRoundoff(expected.dtype) * 2);
+  const factor =
+    numerics === 'reassociates' ? 2 ** 12 * unitRoundoff(expected.dtype) : Math.max(numerics.relative, unitRoundoff(expected.dtype) * 2);
   return { atol: factor * largest(expected), rtol: 0 };
 }

@@ -51,13 +51,22 @@ export async function verifyCompilation(graph: Graph, registry: Registry, option
   };
   const original = copyGraph(graph);
   const inputs = options.inputs ?? sampleFor(original, original.inputs, seed);
-  let pending: { readonly rule: Rule; readonly before: ReturnType<typeof extractSubgraph>; readonly at: string; readonly read: readonly boolean[] } | undefined;
+  let pending:
+    | { readonly rule: Rule; readonly before: ReturnType<typeof extractSubgraph>; readonly at: string; readonly read: readonly boolean[] }
+    | undefined;
   const watch: CompileOptions['watch'] = {
     onMatch: ({ rule, root, inner }) => {
-      const feeders = inner.flatMap((n) => n.operands).filter((v): v is Value => v !== undefined && (v.producer === undefined || !inner.includes(v.producer)));
+      const feeders = inner
+        .flatMap((n) => n.operands)
+        .filter((v): v is Value => v !== undefined && (v.producer === undefined || !inner.includes(v.producer)));
       // What nobody reads need not be there afterwards.
       const read = root.results.map((r) => r.useCount > 0);
-      pending = { rule, read, before: extractSubgraph(graph, { outputs: root.results.filter((_, i) => read[i]), inputs: [...new Set(feeders)] }), at: describeOrigin(root.origin) };
+      pending = {
+        rule,
+        read,
+        before: extractSubgraph(graph, { outputs: root.results.filter((_, i) => read[i]), inputs: [...new Set(feeders)] }),
+        at: describeOrigin(root.origin),
+      };
     },
     onApply: ({ rule, results }) => {
       const { before, at, read } = pending!;
@@ -72,7 +81,14 @@ export async function verifyCompilation(graph: Graph, registry: Registry, option
     note({ kind: 'program', what: 'before, in the interpreter', ok: false, maxAbsError: 0, problem: expected });
     return checks;
   }
-  note(compareRuns('after, in the interpreter', expected, attempt(() => runGraph(graph, inputs).outputs), numerics));
+  note(
+    compareRuns(
+      'after, in the interpreter',
+      expected,
+      attempt(() => runGraph(graph, inputs).outputs),
+      numerics,
+    ),
+  );
   if (options.device !== undefined) {
     note(compareRuns('before, on the device', expected, await attemptAsync(options.device(original, inputs)), deviceTolerance));
     note(compareRuns('after, on the device', expected, await attemptAsync(options.device(graph, inputs)), deviceTolerance));
@@ -91,11 +107,18 @@ function programNumerics(checks: readonly Check[], registry: Registry): Numerics
   return relative === 0 ? 'exact' : { relative };
 }
 
-function checkRewrite(rule: Rule, at: string, before: ReturnType<typeof extractSubgraph>, after: ReturnType<typeof extractSubgraph>, seed: number): Check {
+function checkRewrite(
+  rule: Rule,
+  at: string,
+  before: ReturnType<typeof extractSubgraph>,
+  after: ReturnType<typeof extractSubgraph>,
+  seed: number,
+): Check {
   const what = `${rule.name} at ${at}`;
   const fail = (problem: string): Check => ({ kind: 'rewrite', what, ok: false, maxAbsError: 0, problem });
   const extra = after.inputs.find((v) => !before.inputs.includes(v));
-  if (extra !== undefined) return fail(`the new side reads ${extra.name ?? `a result of ${extra.producer?.op.name}`}, which the old side does not`);
+  if (extra !== undefined)
+    return fail(`the new side reads ${extra.name ?? `a result of ${extra.producer?.op.name}`}, which the old side does not`);
   const samples = sampleFor(before.graph, before.graph.inputs, seed);
   const tensors = new Map(before.inputs.map((v, i) => [v, samples[i]!] as const));
   const inputsOf = (side: typeof before): HostTensor[] => side.inputs.map((v) => tensors.get(v)!);
@@ -103,13 +126,27 @@ function checkRewrite(rule: Rule, at: string, before: ReturnType<typeof extractS
   const old = attempt(() => runGraph(before.graph, inputsOf(before), evaluator).outputs);
   // What the old side cannot run (an index out of range of random data, say) proves nothing against the rule.
   if (typeof old === 'string') return { kind: 'rewrite', what, ok: true, maxAbsError: 0, problem: `not run: ${old}` };
-  return { ...compareRuns(what, old, attempt(() => runGraph(after.graph, inputsOf(after), evaluator).outputs), rule.numerics), kind: 'rewrite' };
+  return {
+    ...compareRuns(
+      what,
+      old,
+      attempt(() => runGraph(after.graph, inputsOf(after), evaluator).outputs),
+      rule.numerics,
+    ),
+    kind: 'rewrite',
+  };
 }
 
 function sampleFor(graph: Graph, values: readonly Value[], seed: number): HostTensor[] {
   const bindings = sampleBindings(graph, seed);
   const random = randomSource(seed + 1);
-  return values.map((v) => sampleTensor(v.type.dtype, v.type.shape.map((d) => evaluateDim(d, bindings)), random));
+  return values.map((v) =>
+    sampleTensor(
+      v.type.dtype,
+      v.type.shape.map((d) => evaluateDim(d, bindings)),
+      random,
+    ),
+  );
 }
 
 function compareRuns(what: string, expected: readonly HostTensor[], actual: readonly HostTensor[] | string, numerics: Numerics): Check {

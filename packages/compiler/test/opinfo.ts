@@ -27,9 +27,10 @@ export type Outcome =
 
 /** The files of an uncompressed tar archive by name. */
 function untar(archive: Uint8Array): Map<string, Uint8Array> {
-  const text = (from: number, length: number): string => new TextDecoder().decode(archive.subarray(from, from + length)).replace(/\0.*$/s, '');
+  const text = (from: number, length: number): string =>
+    new TextDecoder().decode(archive.subarray(from, from + length)).replace(/\0.*$/s, '');
   const files = new Map<string, Uint8Array>();
-  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0; ) {
+  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0;) {
     const size = Number.parseInt(text(at + 124, 12), 8);
     files.set(text(at, 100), archive.subarray(at + 512, at + 512 + size));
     at += 512 + Math.ceil(size / 512) * 512;
@@ -65,7 +66,8 @@ const ROUNDINGS = 16;
 
 const largest = (tensors: readonly HostTensor[]): number => {
   let size = 0;
-  for (const t of tensors) if (roundoff[t.dtype] !== undefined) for (const x of t.data as Float32Array) if (Number.isFinite(x)) size = Math.max(size, Math.abs(x));
+  for (const t of tensors)
+    if (roundoff[t.dtype] !== undefined) for (const x of t.data as Float32Array) if (Number.isFinite(x)) size = Math.max(size, Math.abs(x));
   return size;
 };
 

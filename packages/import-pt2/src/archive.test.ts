@@ -5,9 +5,17 @@ import { archive, type ArchiveInit, floats, meta, node, program } from '../test/
 import { buildZip } from '../test/zip-builder.js';
 import { openArchive, type Pt2Archive } from './archive.js';
 
-const document = program({ inputs: { x: meta(7, [2]) }, nodes: [node('aten.relu.default', { self: 'x' }, ['y'])], values: { y: meta(7, [2]) }, outputs: ['y'] });
+const document = program({
+  inputs: { x: meta(7, [2]) },
+  nodes: [node('aten.relu.default', { self: 'x' }, ['y'])],
+  values: { y: meta(7, [2]) },
+  outputs: ['y'],
+});
 const open = (init: Partial<ArchiveInit>, model?: string): Pt2Archive => openArchive(bufferSource(archive({ document, ...init })), model);
-const stored = (dtype: number, sizes: number[], strides?: number[], offset = 0, file = 'weight_0') => ({ file, meta: meta(dtype, sizes, strides, offset) });
+const stored = (dtype: number, sizes: number[], strides?: number[], offset = 0, file = 'weight_0') => ({
+  file,
+  meta: meta(dtype, sizes, strides, offset),
+});
 const four = { weight_0: floats(1, 2, 3, 4) };
 const numbers = (bytes: Uint8Array): number[] => [...new Float32Array(bytes.slice().buffer)];
 
@@ -33,7 +41,13 @@ describe('openArchive', () => {
 
   it('reads deflated archives alike', () => {
     const init = { weights: { w: stored(7, [2, 2]) }, files: four };
-    expect(numbers(open({ ...init, deflate: true }).tensor('w').bytes())).toEqual([1, 2, 3, 4]);
+    expect(
+      numbers(
+        open({ ...init, deflate: true })
+          .tensor('w')
+          .bytes(),
+      ),
+    ).toEqual([1, 2, 3, 4]);
     expect(open({ ...init, deflate: true }).program).toEqual(open(init).program);
   });
 
@@ -52,7 +66,13 @@ describe('openArchive', () => {
     ['a scalar', [], [], 3, [4]],
     ['overlapping windows', [3, 2], [1, 1], 0, [1, 2, 2, 3, 3, 4]],
   ])('honours strides and offset of %s', (_, sizes, strides, offset, expected) => {
-    expect(numbers(open({ weights: { w: stored(7, sizes, strides, offset) }, files: four }).tensor('w').bytes())).toEqual(expected);
+    expect(
+      numbers(
+        open({ weights: { w: stored(7, sizes, strides, offset) }, files: four })
+          .tensor('w')
+          .bytes(),
+      ),
+    ).toEqual(expected);
   });
 
   it('makes one Constant of tied tensors, and two of two views of one storage', () => {
@@ -62,7 +82,13 @@ describe('openArchive', () => {
   });
 
   it('reads constants as well as weights', () => {
-    expect(numbers(open({ constants: { c: stored(7, [1], [1], 0, 'tensor_0') }, files: { tensor_0: floats(7) } }).tensor('c').bytes())).toEqual([7]);
+    expect(
+      numbers(
+        open({ constants: { c: stored(7, [1], [1], 0, 'tensor_0') }, files: { tensor_0: floats(7) } })
+          .tensor('c')
+          .bytes(),
+      ),
+    ).toEqual([7]);
   });
 
   it.each<[number, string]>([
@@ -88,14 +114,30 @@ describe('openArchive', () => {
 
   it.each<[string, Partial<ArchiveInit>, RegExp]>([
     ['a missing tensor', {}, /^pt2\/archive: the program uses tensor "w", which is not in the archive/],
-    ['a missing file', { weights: { w: stored(7, [1]) } }, /pt2\/archive: tensor "w" is in "data\/weights\/weight_0", which the archive does not have/],
+    [
+      'a missing file',
+      { weights: { w: stored(7, [1]) } },
+      /pt2\/archive: tensor "w" is in "data\/weights\/weight_0", which the archive does not have/,
+    ],
     ['a file name outside', { weights: { w: stored(7, [1], [1], 0, '../../x') } }, /is in "\.\.\/\.\.\/x", which is not a file/],
-    ['a pickled tensor', { weights: { w: { ...stored(7, [1]), pickle: true } }, files: four }, /^pt2\/unsupported-pickle: tensor "w" is stored as a Python pickle/],
+    [
+      'a pickled tensor',
+      { weights: { w: { ...stored(7, [1]), pickle: true } }, files: four },
+      /^pt2\/unsupported-pickle: tensor "w" is stored as a Python pickle/,
+    ],
     ['a complex tensor', { weights: { w: stored(10, [1]) }, files: four }, /^pt2\/unsupported-dtype: tensor "w" has dtype complex64/],
     ['a float8 tensor', { weights: { w: stored(29, [1]) }, files: four }, /float8_e4m3fn/],
     ['an unknown dtype', { weights: { w: stored(99, [1]) }, files: four }, /^pt2\/program: .*scalar type 99/],
-    ['a sparse tensor', { weights: { w: { file: 'weight_0', meta: { ...meta(7, [1]), layout: 1 } } }, files: four }, /^pt2\/unsupported-layout: .*dense/],
-    ['a tensor beyond its storage', { weights: { w: stored(7, [2, 2], [2, 1], 1) }, files: four }, /reaches to byte 20 of "data\/weights\/weight_0", which has 16/],
+    [
+      'a sparse tensor',
+      { weights: { w: { file: 'weight_0', meta: { ...meta(7, [1]), layout: 1 } } }, files: four },
+      /^pt2\/unsupported-layout: .*dense/,
+    ],
+    [
+      'a tensor beyond its storage',
+      { weights: { w: stored(7, [2, 2], [2, 1], 1) }, files: four },
+      /reaches to byte 20 of "data\/weights\/weight_0", which has 16/,
+    ],
     ['an offset beyond its storage', { weights: { w: stored(7, [1], [1], 99) }, files: four }, /reaches to byte 400/],
     ['a tensor without data', { weights: { w: stored(7, [2]) }, files: { weight_0: new Uint8Array(0) } }, /has no data in the archive/],
     ['impossible sizes', { weights: { w: stored(7, [2 ** 30, 2 ** 30, 2 ** 30], [0, 0, 0]) }, files: four }, /impossible sizes/],
@@ -123,15 +165,31 @@ describe('openArchive', () => {
     ['no program', { 'models/model.json': undefined }, /^pt2\/archive: the archive has no program/],
     ['compiled code only', { 'models/model.json': undefined, 'data/aotinductor/model/x.so': 'x' }, /AOTInductor/],
     ['two programs', { 'models/other.json': '{}' }, /several models: "model", "other"/],
-    ['no weights configuration', { 'data/weights/model_weights_config.json': undefined }, /no file "data\/weights\/model_weights_config\.json"/],
+    [
+      'no weights configuration',
+      { 'data/weights/model_weights_config.json': undefined },
+      /no file "data\/weights\/model_weights_config\.json"/,
+    ],
     ['pickled weights', { 'data/weights/model.pt': 'x' }, /^pt2\/version: the archive's weights are one Python pickle/],
-    ['a configuration that is no JSON', { 'data/weights/model_weights_config.json': '{' }, /^pt2\/program: data\/weights\/model_weights_config\.json is not valid JSON/],
+    [
+      'a configuration that is no JSON',
+      { 'data/weights/model_weights_config.json': '{' },
+      /^pt2\/program: data\/weights\/model_weights_config\.json is not valid JSON/,
+    ],
     ['a configuration without tensors', { 'data/weights/model_weights_config.json': '{}' }, /has no "config"/],
     ['a program that is no JSON', { 'models/model.json': 'hello' }, /^pt2\/program: models\/model\.json is not valid JSON: at character 0/],
     ['a list as program', { 'models/model.json': '[]' }, /models\/model\.json is a list, expected an object/],
     ['no schema version', { 'models/model.json': '{}' }, /no "schema_version"/],
-    ['an older schema', { 'models/model.json': '{"schema_version": {"major": 7, "minor": 3}}' }, /^pt2\/version: .*schema version 7\.3, expected 8\.x/],
-    ['a newer schema', { 'models/model.json': '{"schema_version": {"major": 9, "minor": 0}}' }, /^pt2\/version: .*schema version 9\.0, expected 8\.x/],
+    [
+      'an older schema',
+      { 'models/model.json': '{"schema_version": {"major": 7, "minor": 3}}' },
+      /^pt2\/version: .*schema version 7\.3, expected 8\.x/,
+    ],
+    [
+      'a newer schema',
+      { 'models/model.json': '{"schema_version": {"major": 9, "minor": 0}}' },
+      /^pt2\/version: .*schema version 9\.0, expected 8\.x/,
+    ],
     ['deep nesting', { 'models/model.json': '['.repeat(100_000) }, /nests deeper/],
   ])('refuses an archive with %s', (_, change, message) => expect(failure(() => open({ change: change! }))).toMatch(message));
 
@@ -159,7 +217,9 @@ describe('openArchive', () => {
       ],
       /several \.pt2 archives/,
     ],
-  ])('says what other zip files are', (files, message) => expect(failure(() => openArchive(bufferSource(buildZip(files))))).toMatch(message));
+  ])('says what other zip files are', (files, message) =>
+    expect(failure(() => openArchive(bufferSource(buildZip(files))))).toMatch(message),
+  );
 
   it('reads an archive without a top folder', () => {
     const bytes = buildZip([

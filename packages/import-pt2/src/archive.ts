@@ -73,9 +73,15 @@ class Files {
     const format = this.#word('archive_format');
     if (format !== 'pt2') throw versionError(`the archive has format ${quote(format)}, expected "pt2"`);
     const version = this.has('archive_version') ? this.#word('archive_version') : '0';
-    if (version !== '0') throw versionError(`the archive has version ${quote(version)}, expected "0"`, 'use a newer qfuse, or save with an older torch');
+    if (version !== '0')
+      throw versionError(`the archive has version ${quote(version)}, expected "0"`, 'use a newer qfuse, or save with an older torch');
     const order = this.has('byteorder') ? this.#word('byteorder') : 'little';
-    if (order !== 'little') throw unsupported('byteorder', `the archive's byte order is ${quote(order)}, expected "little"`, 'save the program again on a little-endian machine');
+    if (order !== 'little')
+      throw unsupported(
+        'byteorder',
+        `the archive's byte order is ${quote(order)}, expected "little"`,
+        'save the program again on a little-endian machine',
+      );
   }
 
   has(name: string): boolean {
@@ -113,7 +119,10 @@ function notAnArchive(names: readonly string[]) {
   if (names.some((n) => n.endsWith('serialized_exported_program.json')))
     return versionError('the file is of the older .pt2 layout, whose weights are Python pickles, which qfuse never loads', SAVE_AGAIN);
   if (names.some((n) => n.endsWith('/data.pkl') || n === 'data.pkl'))
-    return archiveError('the file is a pickle made by torch.save or torch.jit.save, not a .pt2 program', 'export the model with torch.export.export and save it with torch.export.save');
+    return archiveError(
+      'the file is a pickle made by torch.save or torch.jit.save, not a .pt2 program',
+      'export the model with torch.export.export and save it with torch.export.save',
+    );
   return archiveError('the zip is not a .pt2 archive: it has no file "archive_format"');
 }
 
@@ -143,7 +152,8 @@ function readPayloads(files: Files, model: string): ReadonlyMap<string, Payload>
   for (const kind of ['weights', 'constants']) {
     const folder = `data/${kind}/`;
     const config = `${folder}${model}_${kind}_config.json`;
-    if (files.has(`${folder}${model}.pt`)) throw versionError(`the archive's ${kind} are one Python pickle (${folder}${model}.pt), which qfuse never loads`, SAVE_AGAIN);
+    if (files.has(`${folder}${model}.pt`))
+      throw versionError(`the archive's ${kind} are one Python pickle (${folder}${model}.pt), which qfuse never loads`, SAVE_AGAIN);
     if (!files.has(config)) throw archiveError(`the archive has no file ${quote(config)}`);
     for (const [name, meta] of decodePayloads(files.json(config, MAX_CONFIG_BYTES), config)) {
       if (out.has(name)) throw programError(`tensor ${quote(name)} is both a weight and a constant of the archive`);
@@ -154,7 +164,11 @@ function readPayloads(files: Files, model: string): ReadonlyMap<string, Payload>
 }
 
 const numbers = (sizes: readonly Sym<number>[], what: string): readonly number[] =>
-  sizes.map((s) => (typeof s === 'number' && s >= 0 ? s : reject(`${what} holds ${typeof s === 'number' ? s : quote(s.expr)}, expected numbers of at least 0`)));
+  sizes.map((s) =>
+    typeof s === 'number' && s >= 0
+      ? s
+      : reject(`${what} holds ${typeof s === 'number' ? s : quote(s.expr)}, expected numbers of at least 0`),
+  );
 
 function reject(message: string): never {
   throw programError(message);
@@ -162,36 +176,52 @@ function reject(message: string): never {
 
 /** The numbers of a stored tensor's layout, all of them checked against each other. */
 function layoutOf(meta: TensorMeta, what: string): Strided {
-  if (meta.layout !== STRIDED_LAYOUT) throw unsupported('layout', `${what} is sparse or of another layout (${meta.layout}), expected a dense tensor`);
-  const layout = { sizes: numbers(meta.sizes, `sizes of ${what}`), strides: numbers(meta.strides, `strides of ${what}`), offset: numbers([meta.storageOffset], `storage offset of ${what}`)[0]! };
-  if (layout.sizes.length !== layout.strides.length) reject(`${what} has ${layout.sizes.length} sizes and ${layout.strides.length} strides`);
-  if (![countOf(layout.sizes), spanOf(layout), layout.offset + spanOf(layout)].every((n) => Number.isSafeInteger(n))) reject(`${what} has impossible sizes [${layout.sizes.join(', ')}]`);
+  if (meta.layout !== STRIDED_LAYOUT)
+    throw unsupported('layout', `${what} is sparse or of another layout (${meta.layout}), expected a dense tensor`);
+  const layout = {
+    sizes: numbers(meta.sizes, `sizes of ${what}`),
+    strides: numbers(meta.strides, `strides of ${what}`),
+    offset: numbers([meta.storageOffset], `storage offset of ${what}`)[0]!,
+  };
+  if (layout.sizes.length !== layout.strides.length)
+    reject(`${what} has ${layout.sizes.length} sizes and ${layout.strides.length} strides`);
+  if (![countOf(layout.sizes), spanOf(layout), layout.offset + spanOf(layout)].every((n) => Number.isSafeInteger(n)))
+    reject(`${what} has impossible sizes [${layout.sizes.join(', ')}]`);
   return layout;
 }
 
 function tensorOf(files: Files, { folder, meta }: Payload, fqn: string, made: Map<string, Constant>): Constant {
   const what = `tensor ${quote(fqn)}`;
   const path = folder + meta.pathName;
-  if (!/^(?:weight|tensor)_\d+$/.test(meta.pathName) && files.size(path) === undefined) throw archiveError(`${what} is in ${quote(meta.pathName)}, which is not a file of the archive`);
+  if (!/^(?:weight|tensor)_\d+$/.test(meta.pathName) && files.size(path) === undefined)
+    throw archiveError(`${what} is in ${quote(meta.pathName)}, which is not a file of the archive`);
   if (meta.usePickle || meta.tensorMeta === undefined)
-    throw unsupported('pickle', `${what} is stored as a Python pickle (a tensor subclass or a custom object), which qfuse never loads`, 'turn it into plain tensors before export');
+    throw unsupported(
+      'pickle',
+      `${what} is stored as a Python pickle (a tensor subclass or a custom object), which qfuse never loads`,
+      'turn it into plain tensors before export',
+    );
   const dtype = dtypeOf(meta.tensorMeta.dtype, what);
   const layout = layoutOf(meta.tensorMeta, what);
   const width = dtypeInfo(dtype).bits / 8;
   const stored = files.size(path);
   if (stored === undefined) throw archiveError(`${what} is in ${quote(path)}, which the archive does not have`);
   const count = countOf(layout.sizes);
-  if (stored === 0 && count > 0) throw archiveError(`${what} has no data in the archive`, 'it was exported with fake tensors: export with real weights');
+  if (stored === 0 && count > 0)
+    throw archiveError(`${what} has no data in the archive`, 'it was exported with fake tensors: export with real weights');
   const needed = (layout.offset + spanOf(layout)) * width;
   if (needed > stored && count > 0) throw archiveError(`${what} reaches to byte ${needed} of ${quote(path)}, which has ${stored}`);
   const bytes = byteLength(dtype, count);
-  if (bytes > stored && bytes > MAX_EXPANDED_BYTES) throw archiveError(`${what} repeats ${stored} stored bytes to ${bytes}, at most ${MAX_EXPANDED_BYTES} are accepted`);
+  if (bytes > stored && bytes > MAX_EXPANDED_BYTES)
+    throw archiveError(`${what} repeats ${stored} stored bytes to ${bytes}, at most ${MAX_EXPANDED_BYTES} are accepted`);
 
   const key = [path, dtype, layout.offset, ...layout.sizes, 'by', ...layout.strides].join(' ');
   const known = made.get(key);
   if (known !== undefined) return known;
   const start = layout.offset * width;
-  const produce = isContiguous(layout) ? () => files.slice(path, start, bytes) : () => gather(files.slice(path, start, spanOf(layout) * width), layout, width);
+  const produce = isContiguous(layout)
+    ? () => files.slice(path, start, bytes)
+    : () => gather(files.slice(path, start, spanOf(layout) * width), layout, width);
   const constant = Constant.lazy(tensorType(dtype, layout.sizes), `${fqn} (${path})`, count === 0 ? () => new Uint8Array(0) : produce);
   made.set(key, constant);
   return constant;

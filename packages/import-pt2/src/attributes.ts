@@ -76,7 +76,13 @@ function elementsOf(arg: Argument): readonly Argument[] | undefined {
 /** Python's `sys.maxsize`, which stands for the end of a slice. */
 const INT64_MAX = 2n ** 63n - 1n;
 
-const listKinds: Readonly<Record<string, AttrSpec['kind']>> = { ints: 'int', floats: 'float', bools: 'bool', scalars: 'scalar', dims: 'dim' };
+const listKinds: Readonly<Record<string, AttrSpec['kind']>> = {
+  ints: 'int',
+  floats: 'float',
+  bools: 'bool',
+  scalars: 'scalar',
+  dims: 'dim',
+};
 
 /**
  * An argument as an attribute of kind `spec.kind`.
@@ -97,7 +103,14 @@ export function attributeOf(spec: AttrSpec<unknown>, arg: Argument, symbols: Sym
     return elements.map((e) => attributeOf({ ...spec, kind: element, optional: false }, e, symbols, who)) as unknown as AttrValue;
   }
   const integer = (): Dim | undefined => {
-    const value = arg.kind === 'int' ? arg.value : arg.kind === 'sym-int' ? symbols.integer(arg.arg, who) : arg.kind === 'bool' ? Number(arg.value) : undefined;
+    const value =
+      arg.kind === 'int'
+        ? arg.value
+        : arg.kind === 'sym-int'
+          ? symbols.integer(arg.arg, who)
+          : arg.kind === 'bool'
+            ? Number(arg.value)
+            : undefined;
     if (typeof value !== 'bigint') return value;
     // Bounds of slices: the ends of 64 bits mean "without end".
     if (value === INT64_MAX) return Number.MAX_SAFE_INTEGER;
@@ -117,7 +130,13 @@ export function attributeOf(spec: AttrSpec<unknown>, arg: Argument, symbols: Sym
     case 'scalar':
       return scalarOf(arg, symbols, who) ?? mismatch('a number that does not depend on sizes');
     case 'bool':
-      return arg.kind === 'bool' ? arg.value : arg.kind === 'sym-bool' ? symbols.bool(arg.arg, who) : arg.kind === 'int' ? Number(arg.value) !== 0 : mismatch('true or false');
+      return arg.kind === 'bool'
+        ? arg.value
+        : arg.kind === 'sym-bool'
+          ? symbols.bool(arg.arg, who)
+          : arg.kind === 'int'
+            ? Number(arg.value) !== 0
+            : mismatch('true or false');
     case 'string':
       return arg.kind === 'string' ? arg.value : mismatch('a string');
     case 'dtype':

@@ -36,7 +36,13 @@ export function checkNames(program: Program): void {
     for (const name of namesOf(arg)) {
       if (defined.has(name)) throw programError(`the name ${quote(name)} is defined twice, the second time by ${who}`);
       defined.add(name);
-      const table = isTensor(arg) ? program.tensorValues : arg.kind.startsWith('sym-int') ? program.symIntValues : arg.kind.startsWith('sym-bool') ? program.symBoolValues : program.symFloatValues;
+      const table = isTensor(arg)
+        ? program.tensorValues
+        : arg.kind.startsWith('sym-int')
+          ? program.symIntValues
+          : arg.kind.startsWith('sym-bool')
+            ? program.symBoolValues
+            : program.symFloatValues;
       if (!table.has(name)) throw programError(`${who} defines ${quote(name)}, of which no type is recorded`);
     }
   };
@@ -44,7 +50,9 @@ export function checkNames(program: Program): void {
     for (const name of namesOf(arg)) {
       if (defined.has(name)) continue;
       throw programError(
-        later.has(name) ? `${who} uses ${quote(name)} before it is defined: the program is cyclic or out of order` : `${who} uses ${quote(name)}, which nothing defines`,
+        later.has(name)
+          ? `${who} uses ${quote(name)} before it is defined: the program is cyclic or out of order`
+          : `${who} uses ${quote(name)}, which nothing defines`,
       );
     }
   };
@@ -62,17 +70,20 @@ export function checkNames(program: Program): void {
 function checkSignature(program: Program): void {
   const { inputs, inputSpecs, outputs, outputSpecs } = program;
   if (inputs.length !== inputSpecs.length) throw programError(`the graph has ${inputs.length} inputs, its signature ${inputSpecs.length}`);
-  if (outputs.length !== outputSpecs.length) throw programError(`the graph has ${outputs.length} outputs, its signature ${outputSpecs.length}`);
+  if (outputs.length !== outputSpecs.length)
+    throw programError(`the graph has ${outputs.length} outputs, its signature ${outputSpecs.length}`);
   for (const [i, spec] of inputSpecs.entries()) {
     if (spec.kind === 'refused' || spec.kind === 'constant-input') continue;
     const stated = spec.kind === 'user-input' ? namesOf(spec.arg) : [spec.name];
     const actual = namesOf(inputs[i]!);
-    if (stated.join() !== actual.join()) throw programError(`input ${i} of the graph is ${quote(actual.join())}, of its signature ${quote(stated.join())}`);
+    if (stated.join() !== actual.join())
+      throw programError(`input ${i} of the graph is ${quote(actual.join())}, of its signature ${quote(stated.join())}`);
   }
   for (const [i, spec] of outputSpecs.entries()) {
     if (spec.kind === 'refused') continue;
     const stated = spec.kind === 'user-output' ? namesOf(spec.arg) : [spec.name];
     const actual = namesOf(outputs[i]!);
-    if (stated.join() !== actual.join()) throw programError(`output ${i} of the graph is ${quote(actual.join())}, of its signature ${quote(stated.join())}`);
+    if (stated.join() !== actual.join())
+      throw programError(`output ${i} of the graph is ${quote(actual.join())}, of its signature ${quote(stated.join())}`);
   }
 }

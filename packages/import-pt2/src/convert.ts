@@ -25,7 +25,12 @@ const isSymbolic = (node: ProgramNode): boolean => node.outputs.length > 0 && no
  * @param report - takes remarks about what the graph does not express, e.g. a guard
  * @throws QfuseError `pt2/unsupported-op` listing all unknown operators, or another `pt2/…` error naming the node
  */
-export function convertProgram(archive: Pt2Archive, graph: Graph, ops: ReadonlyMap<string, AnyOp>, report: (diagnostic: Diagnostic) => void): void {
+export function convertProgram(
+  archive: Pt2Archive,
+  graph: Graph,
+  ops: ReadonlyMap<string, AnyOp>,
+  report: (diagnostic: Diagnostic) => void,
+): void {
   const { program } = archive;
   const lowering = new Lowering(graph, program, ops);
   refuseUnknownOps(lowering);
@@ -71,22 +76,35 @@ function refuseUnknownOps(lowering: Lowering): void {
     const shown = nodes.slice(0, MAX_NAMED).map((n) => quote(n));
     return `${name} (${shown.join(', ')}${nodes.length > MAX_NAMED ? ` and ${nodes.length - MAX_NAMED} more` : ''})`;
   });
-  throw unsupported('op', `${unknown.size} operator${unknown.size > 1 ? 's are' : ' is'} not supported: ${lines.join('; ')}`, 'give the ops that define them with the option "ops", or export the model without them');
+  throw unsupported(
+    'op',
+    `${unknown.size} operator${unknown.size > 1 ? 's are' : ' is'} not supported: ${lines.join('; ')}`,
+    'give the ops that define them with the option "ops", or export the model without them',
+  );
 }
 
 /** Lists every tensor whose shape depends on the data of a run. */
 function refuseDynamicShapes({ program, symbols }: Lowering): void {
   const found: string[] = [];
-  for (const node of program.nodes) for (const o of node.outputs) if (o.kind.startsWith('tensor')) for (const name of namesOf(o)) if (symbols.unbackedIn(name) !== undefined) found.push(`${quote(name)} of ${shortTarget(node.target)}`);
+  for (const node of program.nodes)
+    for (const o of node.outputs)
+      if (o.kind.startsWith('tensor'))
+        for (const name of namesOf(o))
+          if (symbols.unbackedIn(name) !== undefined) found.push(`${quote(name)} of ${shortTarget(node.target)}`);
   if (found.length === 0) return;
-  throw unsupported('dynamic', `${found.length} tensors have shapes that depend on the data of a run: ${found.slice(0, MAX_NAMED).join(', ')}`, 'sizes may depend on input shapes only: use masks instead of selections, where() instead of nonzero()');
+  throw unsupported(
+    'dynamic',
+    `${found.length} tensors have shapes that depend on the data of a run: ${found.slice(0, MAX_NAMED).join(', ')}`,
+    'sizes may depend on input shapes only: use masks instead of selections, where() instead of nonzero()',
+  );
 }
 
 /** Any operator that is described by its op's definition. */
 function lowerGeneric(call: Call, target: Target, lowering: Lowering): void {
   const node = lowering.generic(call, target, lowering.recordedTypes(call));
   const names = lowering.resultNames(call.node);
-  if (names.length > node.results.length) throw programError(`${call.who} records ${names.length} results, ${node.op.name} has ${node.results.length}`);
+  if (names.length > node.results.length)
+    throw programError(`${call.who} records ${names.length} results, ${node.op.name} has ${node.results.length}`);
   const first = call.node.inputs.find((i) => i.arg.kind === 'tensor')?.arg;
   const source = first?.kind === 'tensor' ? first.name : undefined;
   const relation = source === undefined ? 'fresh' : aliasing(node.op.name, () => lowering.symbols.contiguous(source));
@@ -97,7 +115,9 @@ function lowerGeneric(call: Call, target: Target, lowering: Lowering): void {
     else {
       const of = lowering.handle(source!).ref;
       const view = (): ReturnType<typeof viewOf> => viewOf({ node, index, source: of.value.type, lowering, who: call.who });
-      lowering.define(name, { ref: relation === 'view' ? lowering.memory.view(of, view(), value, call.who) : lowering.memory.perhaps(of, value) });
+      lowering.define(name, {
+        ref: relation === 'view' ? lowering.memory.view(of, view(), value, call.who) : lowering.memory.perhaps(of, value),
+      });
     }
   }
   updateStatistics(call, target, lowering);
@@ -121,7 +141,12 @@ function refuseOtherShape(result: Value, wanted: TensorType, call: Call, { graph
 function lowerReshaper(call: Call, target: Target, lowering: Lowering): void {
   const { handle } = lowering.tensorArgument(call, call.node.inputs[0]?.name ?? 'self');
   const node = lowering.generic(call, target, lowering.recordedTypes(call));
-  handle.ref = lowering.memory.view(handle.ref, viewOf({ node, index: 0, source: handle.ref.value.type, lowering, who: call.who }), node.result, call.who);
+  handle.ref = lowering.memory.view(
+    handle.ref,
+    viewOf({ node, index: 0, source: handle.ref.value.type, lowering, who: call.who }),
+    node.result,
+    call.who,
+  );
   const [name] = lowering.resultNames(call.node);
   if (name !== undefined) lowering.define(name, handle);
 }

@@ -6,7 +6,12 @@ import type { Argument, Program } from './schema.js';
 
 const decode = (doc: Doc): Program => decodeProgram(parseJson(JSON.stringify(doc), 'model.json'), 'model.json');
 const doc = (arg: Doc, change: (d: Doc) => void = () => {}): Doc => {
-  const d = program({ inputs: { x: meta(7, [2]) }, nodes: [node('aten.relu.default', { self: 'x', arg }, ['y'])], values: { y: meta(7, [2]) }, outputs: ['y'] });
+  const d = program({
+    inputs: { x: meta(7, [2]) },
+    nodes: [node('aten.relu.default', { self: 'x', arg }, ['y'])],
+    values: { y: meta(7, [2]) },
+    outputs: ['y'],
+  });
   change(d);
   return d;
 };
@@ -77,7 +82,11 @@ describe('decodeProgram', () => {
     ['missing nodes', (d) => delete d.graph_module.graph.nodes, /graph_module\.graph\.nodes is nothing, expected a list/],
     ['a node without target', (d) => delete d.graph_module.graph.nodes[0].target, /nodes\[0\]\.target is nothing, expected a string/],
     ['a tensor without sizes', (d) => delete d.graph_module.graph.tensor_values.x.sizes, /tensor_values\.x\.sizes is nothing/],
-    ['a long expression', (d) => (d.graph_module.graph.tensor_values.x.sizes = [{ as_expr: { expr_str: 's'.repeat(20_000) } }]), /at most 10000 characters/],
+    [
+      'a long expression',
+      (d) => (d.graph_module.graph.tensor_values.x.sizes = [{ as_expr: { expr_str: 's'.repeat(20_000) } }]),
+      /at most 10000 characters/,
+    ],
     ['an unknown input', (d) => (d.graph_module.signature.input_specs[0] = { surprise: {} }), /is input of unknown kind "surprise"/],
     ['no version numbers', (d) => (d.schema_version = {}), /schema_version\.major is nothing/],
   ])('refuses a program with %s', (_, change, message) => expect(() => decode(doc({ as_none: true }, change))).toThrow(message));
@@ -90,7 +99,8 @@ describe('decodeProgram', () => {
     const named = decode(
       doc({ as_none: true }, (d) => {
         d.graph_module.graph.nodes[0].name = 'relu_7';
-        d.graph_module.graph.nodes[0].metadata.nn_module_stack = "L__self__,,__main__.M;L__self___layers_0,layers.0,torch.nn.modules.linear.Linear";
+        d.graph_module.graph.nodes[0].metadata.nn_module_stack =
+          'L__self__,,__main__.M;L__self___layers_0,layers.0,torch.nn.modules.linear.Linear';
       }),
     ).nodes[0]!;
     expect([named.name, named.scope]).toEqual(['relu_7', 'layers.0']);
@@ -99,7 +109,9 @@ describe('decodeProgram', () => {
   });
 
   it('reads ranges; bounds beyond 2^53 are none', () => {
-    const text = JSON.stringify(doc({ as_none: true }, (d) => (d.range_constraints = { s0: { min_val: 1, max_val: 64 }, s1: { min_val: null, max_val: 'HERE' } }))).replace('"HERE"', '9223372036854775806');
+    const text = JSON.stringify(
+      doc({ as_none: true }, (d) => (d.range_constraints = { s0: { min_val: 1, max_val: 64 }, s1: { min_val: null, max_val: 'HERE' } })),
+    ).replace('"HERE"', '9223372036854775806');
     expect([...decodeProgram(parseJson(text, 'm'), 'm').rangeConstraints]).toEqual([
       ['s0', { min: 1, max: 64 }],
       ['s1', {}],

@@ -1,8 +1,39 @@
-import { below, boolean, type Decoder, dictionary, float, integer, list, object, optional, pathText, record, refuse, root, smallInteger, string, union } from './decode.js';
+import {
+  below,
+  boolean,
+  type Decoder,
+  dictionary,
+  float,
+  integer,
+  list,
+  object,
+  optional,
+  pathText,
+  record,
+  refuse,
+  root,
+  smallInteger,
+  string,
+  union,
+} from './decode.js';
 import { programError, versionError } from './errors.js';
 import type { Json } from './json.js';
 import { MAX_EXPR_CHARS, MAX_RANK } from './limits.js';
-import type { Argument, InputSpec, NamedArgument, OutputSpec, PayloadMeta, Program, ProgramGraph, ProgramNode, RangeConstraint, Sym, SymArgument, SymExprText, TensorMeta } from './schema.js';
+import type {
+  Argument,
+  InputSpec,
+  NamedArgument,
+  OutputSpec,
+  PayloadMeta,
+  Program,
+  ProgramGraph,
+  ProgramNode,
+  RangeConstraint,
+  Sym,
+  SymArgument,
+  SymExprText,
+  TensorMeta,
+} from './schema.js';
 
 /** The major version of the schema that is read; minor versions only add fields. */
 const SCHEMA_MAJOR = 8;
@@ -39,14 +70,17 @@ const tensorMeta = record<TensorMeta>({
 
 const named = record<{ readonly name: string }>({ name: ['name', string] });
 const asName: Decoder<{ readonly name: string }> = map(string, (name) => ({ name }));
-const symArgument = <T>(tag: string, value: Decoder<T>): Decoder<SymArgument<T>> => union<SymArgument<T>>({ as_name: asName, [tag]: map(value, (v) => ({ value: v })) }, 'symbolic argument');
+const symArgument = <T>(tag: string, value: Decoder<T>): Decoder<SymArgument<T>> =>
+  union<SymArgument<T>>({ as_name: asName, [tag]: map(value, (v) => ({ value: v })) }, 'symbolic argument');
 const symIntArgument = symArgument('as_int', integer);
 const symFloatArgument = symArgument('as_float', float);
 const symBoolArgument = symArgument('as_bool', boolean);
 
 const nothing = (): Argument => ({ kind: 'none' });
 const optionalTensor = union<string | undefined>({ as_tensor: map(named, (t) => t.name), as_none: () => undefined }, 'optional tensor');
-const refused = (what: string): Decoder<Argument> => () => ({ kind: 'refused', what });
+const refused =
+  (what: string): Decoder<Argument> =>
+  () => ({ kind: 'refused', what });
 
 const argument: Decoder<Argument> = union<Argument>(
   {
@@ -74,7 +108,10 @@ const argument: Decoder<Argument> = union<Argument>(
     as_layout: map(smallInteger, (value) => ({ kind: 'layout', value })),
     as_device: map(record<{ readonly type: string }>({ type: ['type', string] }), ({ type }) => ({ kind: 'device', type })),
     // the body of a higher-order operator; the function defers what is defined below
-    as_graph: (value, path) => ({ kind: 'graph', graph: record<{ readonly graph: ProgramGraph }>({ graph: ['graph', programGraph] })(value, path).graph }),
+    as_graph: (value, path) => ({
+      kind: 'graph',
+      graph: record<{ readonly graph: ProgramGraph }>({ graph: ['graph', programGraph] })(value, path).graph,
+    }),
     as_custom_obj: refused('a custom object'),
     as_operator: refused('an operator'),
     as_complex: refused('a complex number'),
@@ -120,14 +157,22 @@ const graphFields = record<Omit<ProgramGraph, 'symFloatValues'> & { readonly sym
   symFloats: ['sym_float_values', optional(dictionary(symFloat))],
 });
 
-const programGraph: Decoder<ProgramGraph> = map(graphFields, ({ symFloats, ...graph }) => ({ ...graph, symFloatValues: symFloats ?? new Map<string, Sym<number>>() }));
+const programGraph: Decoder<ProgramGraph> = map(graphFields, ({ symFloats, ...graph }) => ({
+  ...graph,
+  symFloatValues: symFloats ?? new Map<string, Sym<number>>(),
+}));
 
 /** `{ arg: { name }, <target>: string }` */
 const placed = <K extends string>(kind: K, field: string): Decoder<{ readonly kind: K; readonly name: string; readonly target: string }> =>
-  map(record<{ readonly arg: { readonly name: string }; readonly target: string }>({ arg: ['arg', named], target: [field, string] }), ({ arg, target }) => ({ kind, name: arg.name, target }));
+  map(
+    record<{ readonly arg: { readonly name: string }; readonly target: string }>({ arg: ['arg', named], target: [field, string] }),
+    ({ arg, target }) => ({ kind, name: arg.name, target }),
+  );
 
 const withArgument = record<{ readonly arg: Argument }>({ arg: ['arg', argument] });
-const refusedSpec = (what: string): Decoder<{ readonly kind: 'refused'; readonly what: string }> => () => ({ kind: 'refused', what });
+const refusedSpec =
+  (what: string): Decoder<{ readonly kind: 'refused'; readonly what: string }> =>
+  () => ({ kind: 'refused', what });
 
 const inputSpec = union<InputSpec>(
   {
@@ -136,7 +181,10 @@ const inputSpec = union<InputSpec>(
     buffer: placed('buffer', 'buffer_name'),
     tensor_constant: placed('tensor-constant', 'tensor_constant_name'),
     constant_input: map(named, ({ name }) => ({ kind: 'constant-input', name })),
-    custom_obj: map(record<{ readonly target: string }>({ target: ['custom_obj_name', string] }), ({ target }) => ({ kind: 'refused', what: `the custom object ${JSON.stringify(target)}` })),
+    custom_obj: map(record<{ readonly target: string }>({ target: ['custom_obj_name', string] }), ({ target }) => ({
+      kind: 'refused',
+      what: `the custom object ${JSON.stringify(target)}`,
+    })),
     token: refusedSpec('an effect token'),
   },
   'input',
@@ -145,7 +193,10 @@ const inputSpec = union<InputSpec>(
 const outputSpec = union<OutputSpec>(
   {
     user_output: map(withArgument, ({ arg }) => ({ kind: 'user-output', arg })),
-    loss_output: map(record<{ readonly arg: { readonly name: string } }>({ arg: ['arg', named] }), ({ arg }) => ({ kind: 'loss-output', name: arg.name })),
+    loss_output: map(record<{ readonly arg: { readonly name: string } }>({ arg: ['arg', named] }), ({ arg }) => ({
+      kind: 'loss-output',
+      name: arg.name,
+    })),
     buffer_mutation: placed('buffer-mutation', 'buffer_name'),
     parameter_mutation: placed('parameter-mutation', 'parameter_name'),
     user_input_mutation: placed('user-input-mutation', 'user_input_name'),
@@ -156,8 +207,14 @@ const outputSpec = union<OutputSpec>(
   'output',
 );
 
-const signature = record<Pick<Program, 'inputSpecs' | 'outputSpecs'>>({ inputSpecs: ['input_specs', list(inputSpec)], outputSpecs: ['output_specs', list(outputSpec)] });
-const graphModule = record<{ readonly graph: ProgramGraph; readonly signature: ReturnType<typeof signature> }>({ graph: ['graph', programGraph], signature: ['signature', signature] });
+const signature = record<Pick<Program, 'inputSpecs' | 'outputSpecs'>>({
+  inputSpecs: ['input_specs', list(inputSpec)],
+  outputSpecs: ['output_specs', list(outputSpec)],
+});
+const graphModule = record<{ readonly graph: ProgramGraph; readonly signature: ReturnType<typeof signature> }>({
+  graph: ['graph', programGraph],
+  signature: ['signature', signature],
+});
 
 /** A bound; torch writes null, or an integer, for "none" sometimes one near the ends of 64 bits. */
 const bound: Decoder<number | undefined> = (value, path) => {
@@ -171,7 +228,10 @@ const rangeConstraint = record<RangeConstraint>({ min: ['min_val', bound], max: 
 function checkVersion(program: ReadonlyMap<string, Json>, name: string): void {
   const path = below(root(name), 'schema_version');
   if (!program.has('schema_version')) throw programError(`${name} has no "schema_version": it is not an exported program`);
-  const { major, minor } = record<{ readonly major: number; readonly minor: number }>({ major: ['major', smallInteger], minor: ['minor', smallInteger] })(program.get('schema_version'), path);
+  const { major, minor } = record<{ readonly major: number; readonly minor: number }>({
+    major: ['major', smallInteger],
+    minor: ['minor', smallInteger],
+  })(program.get('schema_version'), path);
   if (major !== SCHEMA_MAJOR)
     throw versionError(
       `${name} has export schema version ${major}.${minor}, expected ${SCHEMA_MAJOR}.x`,
@@ -207,7 +267,11 @@ export function decodeProgram(json: Json, name: string): Program {
   });
 }
 
-const payloadMeta = record<PayloadMeta>({ pathName: ['path_name', string], usePickle: ['use_pickle', boolean], tensorMeta: ['tensor_meta', optional(tensorMeta)] });
+const payloadMeta = record<PayloadMeta>({
+  pathName: ['path_name', string],
+  usePickle: ['use_pickle', boolean],
+  tensorMeta: ['tensor_meta', optional(tensorMeta)],
+});
 
 /** The tensors of a parsed `*_weights_config.json` or `*_constants_config.json`, by qualified name. */
 export function decodePayloads(json: Json, name: string): ReadonlyMap<string, PayloadMeta> {

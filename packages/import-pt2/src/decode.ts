@@ -17,7 +17,8 @@ export const below = (parent: Path, key: string | number): Path => ({ parent, ke
 export function pathText(path: Path): string {
   const parts: string[] = [];
   let at = path;
-  for (; at.parent !== undefined; at = at.parent) parts.unshift(typeof at.key === 'number' ? `[${at.key}]` : `.${/^\w+$/.test(at.key) ? at.key : quote(at.key)}`);
+  for (; at.parent !== undefined; at = at.parent)
+    parts.unshift(typeof at.key === 'number' ? `[${at.key}]` : `.${/^\w+$/.test(at.key) ? at.key : quote(at.key)}`);
   const inside = parts.join('').replace(/^\./, '');
   return inside === '' ? String(at.key) : `${at.key}: ${inside}`;
 }
@@ -86,7 +87,8 @@ export const dictionary =
   };
 
 /** An object as it is. */
-export const object: Decoder<ReadonlyMap<string, Json>> = (value, path) => (value instanceof Map ? (value as ReadonlyMap<string, Json>) : refuse(path, 'an object', value));
+export const object: Decoder<ReadonlyMap<string, Json>> = (value, path) =>
+  value instanceof Map ? (value as ReadonlyMap<string, Json>) : refuse(path, 'an object', value);
 
 /** An object with the fields of `shape`; others are ignored, as minor versions of the schema add fields. */
 export const record =
@@ -108,8 +110,13 @@ export const union =
   (value, path) => {
     const map = object(value, path);
     const [tag, ...others] = map.keys();
-    if (tag === undefined || others.length > 0) throw programError(`${pathText(path)} has ${map.size} fields, expected one that says which kind of ${what} it is`);
+    if (tag === undefined || others.length > 0)
+      throw programError(`${pathText(path)} has ${map.size} fields, expected one that says which kind of ${what} it is`);
     const decoder = Object.hasOwn(cases, tag) ? cases[tag] : undefined;
-    if (decoder === undefined) throw programError(`${pathText(path)} is ${what} of unknown kind ${quote(tag)}`, 'the file may come from a newer torch than this importer knows');
+    if (decoder === undefined)
+      throw programError(
+        `${pathText(path)} is ${what} of unknown kind ${quote(tag)}`,
+        'the file may come from a newer torch than this importer knows',
+      );
     return decoder(map.get(tag), below(path, tag));
   };

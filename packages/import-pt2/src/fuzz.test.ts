@@ -76,30 +76,66 @@ function places(value: Doc, out: [Doc, string | number][] = []): [Doc, string | 
 }
 
 describe('a forged program', () => {
-  const odd: readonly Doc[] = [null, true, 0, -1, 1, 2, 7, 99, 2 ** 53, 1e300, 0.5, '', 'x', 'add', 's0', "Symbol('s0', integer=True)", 'Infinity', [], {}, [1, 2], { as_int: 1 }, { as_none: true }, { as_tensor: { name: 'x' } }, { as_expr: { expr_str: 'u0' } }];
+  const odd: readonly Doc[] = [
+    null,
+    true,
+    0,
+    -1,
+    1,
+    2,
+    7,
+    99,
+    2 ** 53,
+    1e300,
+    0.5,
+    '',
+    'x',
+    'add',
+    's0',
+    "Symbol('s0', integer=True)",
+    'Infinity',
+    [],
+    {},
+    [1, 2],
+    { as_int: 1 },
+    { as_none: true },
+    { as_tensor: { name: 'x' } },
+    { as_expr: { expr_str: 'u0' } },
+  ];
 
-  it.each(['write_through_slice', 'buffer_mutation', 'two_symbols', 'odd_outputs', 'no_grad_region'])('%s is imported or refused in one line', (name) => {
-    const zip = new ZipArchive(bufferSource(fixture(`import/${name}.pt2`)));
-    const files = [...zip.entries.keys()];
-    const text = (end: string): string => new TextDecoder().decode(zip.read(files.find((f) => f.endsWith(end))!, 1 << 24));
-    const original = JSON.parse(text('models/model.json')) as Doc;
-    const rest = Object.fromEntries(files.filter((f) => f.includes('/data/') && !f.endsWith('.pt')).map((f) => [f.slice(f.indexOf('/') + 1), zip.read(f, 1 << 24)]));
-    const bad: string[] = [];
-    for (let seed = 0; seed < 250; seed++) {
-      const next = random(seed * 31 + 5);
-      const document = structuredClone(original);
-      for (let i = next(3); i >= 0; i--) {
-        const all = places(document);
-        const [holder, key] = all[next(all.length)]!;
-        const other = all[next(all.length)]!;
-        const choice = next(4);
-        if (choice === 0) delete holder[key];
-        else holder[key] = choice === 1 ? structuredClone(other[0][other[1]]) : odd[next(odd.length)];
+  it.each(['write_through_slice', 'buffer_mutation', 'two_symbols', 'odd_outputs', 'no_grad_region'])(
+    '%s is imported or refused in one line',
+    (name) => {
+      const zip = new ZipArchive(bufferSource(fixture(`import/${name}.pt2`)));
+      const files = [...zip.entries.keys()];
+      const text = (end: string): string =>
+        new TextDecoder().decode(
+          zip.read(
+            files.find((f) => f.endsWith(end))!,
+            1 << 24,
+          ),
+        );
+      const original = JSON.parse(text('models/model.json')) as Doc;
+      const rest = Object.fromEntries(
+        files.filter((f) => f.includes('/data/') && !f.endsWith('.pt')).map((f) => [f.slice(f.indexOf('/') + 1), zip.read(f, 1 << 24)]),
+      );
+      const bad: string[] = [];
+      for (let seed = 0; seed < 250; seed++) {
+        const next = random(seed * 31 + 5);
+        const document = structuredClone(original);
+        for (let i = next(3); i >= 0; i--) {
+          const all = places(document);
+          const [holder, key] = all[next(all.length)]!;
+          const other = all[next(all.length)]!;
+          const choice = next(4);
+          if (choice === 0) delete holder[key];
+          else holder[key] = choice === 1 ? structuredClone(other[0][other[1]]) : odd[next(odd.length)];
+        }
+        const bytes = archive({ document, change: rest });
+        const got = outcome(bytes);
+        if (!acceptable.test(got)) bad.push(`seed ${seed}: ${got}`);
       }
-      const bytes = archive({ document, change: rest });
-      const got = outcome(bytes);
-      if (!acceptable.test(got)) bad.push(`seed ${seed}: ${got}`);
-    }
-    expect(bad).toEqual([]);
-  });
+      expect(bad).toEqual([]);
+    },
+  );
 });

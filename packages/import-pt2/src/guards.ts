@@ -15,22 +15,29 @@ export function learnGuards({ program, symbols }: Lowering, report: (diagnostic:
   const reader = new SymReader(() => {});
   const inputs = userInputs(program.inputSpecs);
   for (const guard of program.guardsCode.slice(0, MAX_GUARDS)) {
-    if (!learnGuard(guard)) report({ code: 'pt2/guard', severity: 'remark', message: `a guard of the file is not checked: ${guard.slice(0, 200)}` });
+    if (!learnGuard(guard))
+      report({ code: 'pt2/guard', severity: 'remark', message: `a guard of the file is not checked: ${guard.slice(0, 200)}` });
   }
 
   /** Whether the guard is now implied. */
   function learnGuard(guard: string): boolean {
     const sizes: Dim[] = [];
     // `L['x'].size()[0]`, `L['flat_args'][1].size()[0]` become symbols of their own, then the recorded sizes.
-    const text = guard.replace(/L\['([^']*)'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\]/g, (whole, name: string, index: string | undefined, axis: string) => {
-      const input = name === 'flat_args' ? inputs[Number(index)] : index === undefined ? name : undefined;
-      const size = input === undefined ? undefined : program.tensorValues.get(input)?.sizes[Number(axis)];
-      return size === undefined ? whole : `guard_size_${sizes.push(symbols.dim(size)) - 1}`;
-    });
+    const text = guard.replace(
+      /L\['([^']*)'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\]/g,
+      (whole, name: string, index: string | undefined, axis: string) => {
+        const input = name === 'flat_args' ? inputs[Number(index)] : index === undefined ? name : undefined;
+        const size = input === undefined ? undefined : program.tensorValues.get(input)?.sizes[Number(axis)];
+        return size === undefined ? whole : `guard_size_${sizes.push(symbols.dim(size)) - 1}`;
+      },
+    );
     const put = (dim: Dim): Dim => substitute(dim, (name) => sizes[Number(/^guard_size_(\d+)$/.exec(name)?.[1])]);
     try {
       const relation = reader.relation(text.replaceAll('max(', 'Max(').replaceAll('min(', 'Min('));
-      return relation !== undefined && symbols.learn({ kind: relation.kind, left: put(relation.left), right: put(relation.right) }, 'guard of the file');
+      return (
+        relation !== undefined &&
+        symbols.learn({ kind: relation.kind, left: put(relation.left), right: put(relation.right) }, 'guard of the file')
+      );
     } catch (cause) {
       // Guards are Python and may be anything; what is no relation between sizes cannot be learnt.
       if (cause instanceof QfuseError) return false;
@@ -41,5 +48,7 @@ export function learnGuards({ program, symbols }: Lowering, report: (diagnostic:
 
 /** Names of the user's inputs by their place among the flattened arguments; undefined for numbers. */
 function userInputs(specs: Lowering['program']['inputSpecs']): readonly (string | undefined)[] {
-  return specs.flatMap((s) => (s.kind === 'user-input' ? [s.arg.kind === 'tensor' ? s.arg.name : undefined] : s.kind === 'constant-input' ? [undefined] : []));
+  return specs.flatMap((s) =>
+    s.kind === 'user-input' ? [s.arg.kind === 'tensor' ? s.arg.name : undefined] : s.kind === 'constant-input' ? [undefined] : [],
+  );
 }

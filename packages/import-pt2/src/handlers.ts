@@ -48,7 +48,12 @@ const dropout: Handler = (call, lowering) => {
   const train = call.args.get('train');
   const p = call.args.get('p');
   const off = (train !== undefined && !isTrue(train) && train.kind !== 'none') || (p?.kind === 'float' && p.value === 0);
-  if (!off) throw unsupported('training', `${call.who} drops elements at random: the model was exported in training mode`, 'call model.eval() before torch.export.export');
+  if (!off)
+    throw unsupported(
+      'training',
+      `${call.who} drops elements at random: the model was exported in training mode`,
+      'call model.eval() before torch.export.export',
+    );
   alias(call, lowering);
 };
 
@@ -67,7 +72,8 @@ export function writeBack(call: Call, lowering: Lowering, value: Value): void {
 
 /** What `copy`, `fill` and `zero` put into their first argument. */
 const contents: Readonly<Record<string, (call: Call, lowering: Lowering) => Value>> = {
-  copy: (call, lowering) => contentsFor(lowering, lowering.tensorArgument(call, 'self').value, lowering.tensorArgument(call, 'src').value, call.who),
+  copy: (call, lowering) =>
+    contentsFor(lowering, lowering.tensorArgument(call, 'self').value, lowering.tensorArgument(call, 'src').value, call.who),
   zero: (call, lowering) => filled(call, lowering, lowering.tensorArgument(call, 'self').value, { kind: 'int', value: 0 }),
   fill: (call, lowering) => filled(call, lowering, lowering.tensorArgument(call, 'self').value, call.args.get('value') ?? { kind: 'none' }),
 };

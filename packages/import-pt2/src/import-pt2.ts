@@ -23,12 +23,14 @@ export const pt2Importer = Object.freeze<Importer>({
   name: 'pt2',
   extensions: ['.pt2'],
   // A zip whose first entry has the layout of torch's writer: a top folder, then data or models. Names begin at byte 30.
-  sniff: (head: Uint8Array) => isZip(head) && /^(?:[^/]+\/)?(?:data|models|archive_format|archive_version|byteorder|\.data|extra)\b/.test(firstName(head)),
+  sniff: (head: Uint8Array) =>
+    isZip(head) && /^(?:[^/]+\/)?(?:data|models|archive_format|archive_version|byteorder|\.data|extra)\b/.test(firstName(head)),
   load: (source, { ops, report }) => importPt2(source, { ops, report }),
 });
 
 const isZip = (head: Uint8Array): boolean => head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4;
-const firstName = (head: Uint8Array): string => new TextDecoder().decode(head.subarray(30, 30 + ((head[26] ?? 0) | ((head[27] ?? 0) << 8))));
+const firstName = (head: Uint8Array): string =>
+  new TextDecoder().decode(head.subarray(30, 30 + ((head[26] ?? 0) | ((head[27] ?? 0) << 8))));
 
 /**
  * Imports a `.pt2` archive of `torch.export.save`: training IR or Core ATen after `run_decompositions()`.

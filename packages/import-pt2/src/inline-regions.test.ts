@@ -7,7 +7,8 @@ import { importPt2 } from './import-pt2.js';
 const f = meta(7, [2]);
 
 /** The graph of a body over `x` with the given nodes. */
-const body = (nodes: Doc[], outputs: string[], values: string[]): Doc => program({ inputs: { x: f }, nodes, values: Object.fromEntries(values.map((v) => [v, f])), outputs }).graph_module.graph;
+const body = (nodes: Doc[], outputs: string[], values: string[]): Doc =>
+  program({ inputs: { x: f }, nodes, values: Object.fromEntries(values.map((v) => [v, f])), outputs }).graph_module.graph;
 const region = (graph: Doc, operands: Doc[], results: string[]): Doc => ({
   ...node('higher_order.wrap_with_set_grad_enabled', {}, [{ as_tensors: results.map((name) => ({ name })) }], { name: 'grad' }),
   inputs: [{ as_bool: false }, { as_graph: { name: 'submod_1', graph } }, ...operands].map((arg) => ({ name: '', arg, kind: 1 })),
@@ -23,7 +24,19 @@ describe('regions', () => {
   it('are replaced by their bodies; names of the body are its own', () => {
     const inner = body([relu('x', 'y'), node('aten.add.Tensor', { self: 'y', other: 'x' }, ['z'])], ['z', 'x'], ['y', 'z']);
     const printed = text([relu('x', 'y'), region(inner, [tensorArg('y')], ['a', 'b']), relu('a', 'z')], ['z', 'b'], ['y', 'a', 'b', 'z']);
-    expect(printed.trim().split('\n').slice(1, -1).map((l) => l.trim())).toEqual(['%0 = aten.relu(%x) : f32[2]', '%1 = aten.relu(%0) : f32[2]', '%2 = aten.add.Tensor(%1, %0) : f32[2]', '%3 = aten.relu(%2) : f32[2]', 'return %3, %0']);
+    expect(
+      printed
+        .trim()
+        .split('\n')
+        .slice(1, -1)
+        .map((l) => l.trim()),
+    ).toEqual([
+      '%0 = aten.relu(%x) : f32[2]',
+      '%1 = aten.relu(%0) : f32[2]',
+      '%2 = aten.add.Tensor(%1, %0) : f32[2]',
+      '%3 = aten.relu(%2) : f32[2]',
+      'return %3, %0',
+    ]);
   });
 
   it('may hold regions, and two may have one body', () => {
@@ -37,6 +50,10 @@ describe('regions', () => {
     ['too few operands', region(body([relu('x', 'y')], ['y'], ['y']), [], ['a']), /given 0 operands, its body takes 1/],
     ['an operand that is no tensor', region(body([relu('x', 'y')], ['y'], ['y']), [{ as_int: 1 }], ['a']), /no value for input "x"/],
     ['other results', region(body([relu('x', 'y')], ['y', 'x'], ['y']), [tensorArg('x')], ['a']), /has 1 results, its body gives 2/],
-    ['a body that is unsound', region(body([relu('ghost', 'y')], ['y'], ['y']), [tensorArg('x')], ['a']), /uses "grad\/ghost", which nothing defines/],
+    [
+      'a body that is unsound',
+      region(body([relu('ghost', 'y')], ['y'], ['y']), [tensorArg('x')], ['a']),
+      /uses "grad\/ghost", which nothing defines/,
+    ],
   ])('with %s are refused', (_, grad, message) => expect(() => text([grad], ['a'], ['a'])).toThrow(message));
 });

@@ -37,7 +37,11 @@ function renameArgument(arg: Argument, rename: Rename): Argument {
 
 /** The name that an input, an operand or a symbolic value goes by. */
 const soleName = (arg: Argument): string | undefined =>
-  arg.kind === 'tensor' ? arg.name : (arg.kind === 'sym-int' || arg.kind === 'sym-float' || arg.kind === 'sym-bool') && 'name' in arg.arg ? arg.arg.name : undefined;
+  arg.kind === 'tensor'
+    ? arg.name
+    : (arg.kind === 'sym-int' || arg.kind === 'sym-float' || arg.kind === 'sym-bool') && 'name' in arg.arg
+      ? arg.arg.name
+      : undefined;
 
 /** What is gathered while regions are opened. */
 interface Flat {
@@ -65,17 +69,29 @@ function addGraph(graph: ProgramGraph, rename: Rename, prefix: string, flat: Fla
   for (const [k, v] of graph.symFloatValues) flat.symFloatValues.set(rename(k), v);
   for (const [k, v] of graph.symBoolValues) flat.symBoolValues.set(rename(k), v);
   for (const node of graph.nodes) {
-    const renamed = { ...node, inputs: node.inputs.map((i) => ({ ...i, arg: renameArgument(i.arg, rename) })), outputs: node.outputs.map((o) => renameArgument(o, rename)) };
+    const renamed = {
+      ...node,
+      inputs: node.inputs.map((i) => ({ ...i, arg: renameArgument(i.arg, rename) })),
+      outputs: node.outputs.map((o) => renameArgument(o, rename)),
+    };
     const at = regions.get(node.target);
     const body = at === undefined ? undefined : node.inputs[at]?.arg;
     if (at === undefined || body?.kind !== 'graph') flat.nodes.push(renamed);
-    else addRegion(renamed, body.graph, renamed.inputs.slice(at + 1).map((i) => i.arg), `${prefix}${node.name}/`, flat);
+    else
+      addRegion(
+        renamed,
+        body.graph,
+        renamed.inputs.slice(at + 1).map((i) => i.arg),
+        `${prefix}${node.name}/`,
+        flat,
+      );
   }
 }
 
 function addRegion(node: ProgramNode, body: ProgramGraph, operands: readonly Argument[], prefix: string, flat: Flat): void {
   const where = `region ${quote(node.name)}`;
-  if (body.inputs.length !== operands.length) throw programError(`${where} is given ${operands.length} operands, its body takes ${body.inputs.length}`);
+  if (body.inputs.length !== operands.length)
+    throw programError(`${where} is given ${operands.length} operands, its body takes ${body.inputs.length}`);
   const given = new Map<string, string>();
   for (const [i, input] of body.inputs.entries()) {
     const [inner, outer] = [soleName(input), soleName(operands[i]!)];
@@ -86,16 +102,29 @@ function addRegion(node: ProgramNode, body: ProgramGraph, operands: readonly Arg
   // Of the body's inputs the enclosing graph records the types.
   const own = <V>(table: ReadonlyMap<string, V>): ReadonlyMap<string, V> => new Map([...table].filter(([name]) => !given.has(name)));
   const rename: Rename = (name) => given.get(name) ?? prefix + name;
-  const inside = { ...body, tensorValues: own(body.tensorValues), symIntValues: own(body.symIntValues), symFloatValues: own(body.symFloatValues), symBoolValues: own(body.symBoolValues) };
+  const inside = {
+    ...body,
+    tensorValues: own(body.tensorValues),
+    symIntValues: own(body.symIntValues),
+    symFloatValues: own(body.symFloatValues),
+    symBoolValues: own(body.symBoolValues),
+  };
   addGraph(inside, rename, prefix, flat);
 
   const results = node.outputs.flatMap((o): readonly (string | undefined)[] => (o.kind === 'tensors' ? o.names : [soleName(o)]));
-  if (results.length !== body.outputs.length) throw programError(`${where} has ${results.length} results, its body gives ${body.outputs.length}`);
+  if (results.length !== body.outputs.length)
+    throw programError(`${where} has ${results.length} results, its body gives ${body.outputs.length}`);
   for (const [i, output] of body.outputs.entries()) {
     const name = results[i];
     if (name === undefined) continue;
     // Outputs of the body may be its inputs, or one value twice: a name each.
     if (output.kind !== 'tensor') throw programError(`${where} returns a value of kind ${output.kind}, expected tensors`);
-    flat.nodes.push({ target: 'torch.ops.aten.alias.default', inputs: [{ name: 'self', arg: renameArgument(output, rename) }], outputs: [{ kind: 'tensor', name }], name: node.name, scope: node.scope });
+    flat.nodes.push({
+      target: 'torch.ops.aten.alias.default',
+      inputs: [{ name: 'self', arg: renameArgument(output, rename) }],
+      outputs: [{ kind: 'tensor', name }],
+      name: node.name,
+      scope: node.scope,
+    });
   }
 }

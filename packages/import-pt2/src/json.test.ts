@@ -7,7 +7,13 @@ const parse = (text: string): Json => parseJson(text, 'file.json');
 
 /** Back to plain objects and doubles. */
 const plain = (value: Json): unknown =>
-  typeof value === 'bigint' ? Number(value) : value instanceof Map ? Object.fromEntries([...value].map(([k, v]) => [k, plain(v as Json)])) : Array.isArray(value) ? value.map((v) => plain(v as Json)) : value;
+  typeof value === 'bigint'
+    ? Number(value)
+    : value instanceof Map
+      ? Object.fromEntries([...value].map(([k, v]) => [k, plain(v as Json)]))
+      : Array.isArray(value)
+        ? value.map((v) => plain(v as Json))
+        : value;
 
 describe('parseJson', () => {
   it('agrees with JSON.parse on what JSON.stringify writes', () => {
@@ -28,12 +34,20 @@ describe('parseJson', () => {
         return e instanceof QfuseError ? e.code : String(e);
       }
     };
-    const property = fc.property(fc.string(), fc.constantFrom('', '{"a": [1, ', '[true, "'), (text, before) => ['none', 'pt2/program'].includes(code(before + text)));
+    const property = fc.property(fc.string(), fc.constantFrom('', '{"a": [1, ', '[true, "'), (text, before) =>
+      ['none', 'pt2/program'].includes(code(before + text)),
+    );
     expect(() => fc.assert(property, { numRuns: 200 })).not.toThrow();
   });
 
   it('keeps 64-bit integers exact', () => {
-    expect(parse('[9223372036854775807, -9223372036854775808, 9007199254740991, 1.0, 1e3]')).toEqual([9223372036854775807n, -9223372036854775808n, 9007199254740991, 1, 1000]);
+    expect(parse('[9223372036854775807, -9223372036854775808, 9007199254740991, 1.0, 1e3]')).toEqual([
+      9223372036854775807n,
+      -9223372036854775808n,
+      9007199254740991,
+      1,
+      1000,
+    ]);
   });
 
   it('treats no key as special', () => {
@@ -65,7 +79,8 @@ describe('parseJson', () => {
     ['1'.repeat(100), /at most 64 characters/],
   ])('refuses %j', (text, message) => expect(() => parse(text)).toThrow(message));
 
-  it('refuses more lists and objects than memory can hold', () => expect(() => parse(`[${'{},'.repeat(2_000_001)}`)).toThrow(/more than 2000000 lists and objects/));
+  it('refuses more lists and objects than memory can hold', () =>
+    expect(() => parse(`[${'{},'.repeat(2_000_001)}`)).toThrow(/more than 2000000 lists and objects/));
 
   it('refuses nesting without using up the stack', () => {
     expect(() => parse('['.repeat(1_000_000))).toThrow(/deeper than 200 levels/);

@@ -58,7 +58,8 @@ class Parser {
     if (++this.#values > MAX_JSON_VALUES) throw programError(`${this.#what} has more than ${MAX_JSON_VALUES} values`);
     this.#space();
     const first = this.#text[this.#at];
-    if ((first === '{' || first === '[') && ++this.#containers > MAX_JSON_CONTAINERS) throw programError(`${this.#what} has more than ${MAX_JSON_CONTAINERS} lists and objects`);
+    if ((first === '{' || first === '[') && ++this.#containers > MAX_JSON_CONTAINERS)
+      throw programError(`${this.#what} has more than ${MAX_JSON_CONTAINERS} lists and objects`);
     switch (first) {
       case '{':
         return this.#object(depth);

@@ -42,7 +42,19 @@ export interface Handle {
 }
 
 /** Arguments that say where and how torch computes, not what. */
-const IGNORED = new Set(['layout', 'device', 'pin_memory', 'memory_format', 'non_blocking', 'requires_grad', 'implicit', 'cudnn_enabled', 'padding_idx', 'scale_grad_by_freq', 'sparse']);
+const IGNORED = new Set([
+  'layout',
+  'device',
+  'pin_memory',
+  'memory_format',
+  'non_blocking',
+  'requires_grad',
+  'implicit',
+  'cudnn_enabled',
+  'padding_idx',
+  'scale_grad_by_freq',
+  'sparse',
+]);
 
 /** The cast of Core ATen, which other casts become. */
 const CAST = 'aten._to_copy';
@@ -92,7 +104,10 @@ export class Lowering {
   /** The tensor argument `name` of a call. @throws QfuseError `pt2/program` when it is none */
   tensorArgument(call: Call, name: string): { readonly name: string; readonly handle: Handle; readonly value: Value } {
     const arg = call.args.get(name);
-    if (arg?.kind !== 'tensor') throw programError(`argument ${quote(name)} of ${call.who} is ${arg === undefined ? 'missing' : describeArgument(arg)}, expected a tensor`);
+    if (arg?.kind !== 'tensor')
+      throw programError(
+        `argument ${quote(name)} of ${call.who} is ${arg === undefined ? 'missing' : describeArgument(arg)}, expected a tensor`,
+      );
     const handle = this.handle(arg.name);
     return { name: arg.name, handle, value: this.memory.read(handle.ref, call.who) };
   }
@@ -108,14 +123,26 @@ export class Lowering {
   }
 
   /** Makes a node of the op called `name`. @throws QfuseError `pt2/unsupported-op` when the op is not known, `pt2/node` when it refuses */
-  create(name: string, operands: Readonly<Record<string, Value | readonly Value[] | undefined>>, attrs: Readonly<Record<string, AttrValue>>, who: string, types?: readonly TensorType[]): Node {
+  create(
+    name: string,
+    operands: Readonly<Record<string, Value | readonly Value[] | undefined>>,
+    attrs: Readonly<Record<string, AttrValue>>,
+    who: string,
+    types?: readonly TensorType[],
+  ): Node {
     const op = this.#ops.get(name);
     if (op === undefined) throw unsupported('op', `${who} needs the operator ${name}, which qfuse does not have`);
     return this.#guard(who, () => this.editor.create(op, operands as OperandsOf<AnyOp>, attrs, { types }));
   }
 
   /** As {@link create}, with operands as slots. */
-  createFromSlots(op: AnyOp, slots: readonly (Value | undefined)[], attrs: Readonly<Record<string, AttrValue>>, who: string, types?: readonly TensorType[]): Node {
+  createFromSlots(
+    op: AnyOp,
+    slots: readonly (Value | undefined)[],
+    attrs: Readonly<Record<string, AttrValue>>,
+    who: string,
+    types?: readonly TensorType[],
+  ): Node {
     return this.#guard(who, () => this.editor.createFromSlots(op, slots, attrs, { types }));
   }
 
@@ -222,7 +249,8 @@ export class Lowering {
     const arg = call.args.get(name);
     if (arg === undefined || arg.kind === 'none') return [];
     if (arg.kind === 'tensor') return [this.read(arg.name, call.who)];
-    if (arg.kind !== 'tensors') throw programError(`argument ${quote(name)} of ${call.who} is ${describeArgument(arg)}, expected a list of tensors`);
+    if (arg.kind !== 'tensors')
+      throw programError(`argument ${quote(name)} of ${call.who} is ${describeArgument(arg)}, expected a list of tensors`);
     return arg.names.map((n) => (n === undefined ? undefined : this.read(n, call.who)));
   }
 
@@ -237,7 +265,8 @@ export class Lowering {
     const scalar = scalarOf(arg, this.symbols, call.who);
     if (scalar !== undefined) return this.scalar(scalar, resultType([...others, { scalar }]));
     const dim = arg.kind === 'sym-int' ? this.symbols.integer(arg.arg, call.who) : undefined;
-    if (!(dim instanceof SymExpr)) throw unsupported('argument', `argument ${quote(name)} of ${call.who} is ${describeArgument(arg)}, expected a tensor`);
+    if (!(dim instanceof SymExpr))
+      throw unsupported('argument', `argument ${quote(name)} of ${call.who} is ${describeArgument(arg)}, expected a tensor`);
     return this.cast(this.dimTensor(dim, call.who), resultType([...others, { scalar: { kind: 'int', value: 0 } }]), call.who);
   }
 
@@ -258,7 +287,10 @@ export class Lowering {
   expectType(value: Value, name: string, who: string): void {
     const recorded = this.symbols.type(name);
     const { type } = value;
-    const same = type.dtype === recorded.dtype && type.shape.length === recorded.shape.length && type.shape.every((d, i) => this.graph.env.equal(d, recorded.shape[i]!) !== 'no');
+    const same =
+      type.dtype === recorded.dtype &&
+      type.shape.length === recorded.shape.length &&
+      type.shape.every((d, i) => this.graph.env.equal(d, recorded.shape[i]!) !== 'no');
     if (!same) throw new QfuseError('pt2/node', `${who}: the result is ${typeText(type)}, but the file records ${typeText(recorded)}`);
   }
 }

@@ -95,7 +95,8 @@ export class Memory {
    * @throws QfuseError `pt2/unsupported-alias` for views of views without end
    */
   view(source: TensorRef, view: View, value: Value, who: string): TensorRef {
-    if (source.depth >= MAX_VIEW_DEPTH) throw unsupported('alias', `${who} is a view of a view, ${MAX_VIEW_DEPTH} deep`, 'clone one of the tensors in between');
+    if (source.depth >= MAX_VIEW_DEPTH)
+      throw unsupported('alias', `${who} is a view of a view, ${MAX_VIEW_DEPTH} deep`, 'clone one of the tensors in between');
     return new TensorRef(source.storage, value, source, view);
   }
 
@@ -117,7 +118,11 @@ export class Memory {
     const { storage } = ref;
     const { doubt } = storage;
     if (doubt !== undefined)
-      throw unsupported('alias', `${who} reads a tensor that ${doubt.who} may have changed in place: whether the two share memory depends on strides`, 'clone the tensor before it is changed');
+      throw unsupported(
+        'alias',
+        `${who} reads a tensor that ${doubt.who} may have changed in place: whether the two share memory depends on strides`,
+        'clone the tensor before it is changed',
+      );
     const stale: TensorRef[] = [];
     let at = ref;
     while (at.version !== storage.version && at.source !== undefined) {
@@ -145,7 +150,12 @@ export class Memory {
     const contents = chain.map((r, i) => {
       if (i > 0) {
         const view = chain[i - 1]!.view!;
-        if (view.scatter === undefined) throw unsupported('alias', `${who} writes in place through a view made by ${view.op}, which qfuse cannot undo`, 'clone the view before it is changed');
+        if (view.scatter === undefined)
+          throw unsupported(
+            'alias',
+            `${who} writes in place through a view made by ${view.op}, which qfuse cannot undo`,
+            'clone the view before it is changed',
+          );
         part = view.scatter(this.read(r, who), part);
       }
       return part;

@@ -28,7 +28,9 @@ export function finishProgram(archive: Pt2Archive, lowering: Lowering, placehold
         outputs.push(lowering.read(spec.name, WHO));
         break;
       default: {
-        const placeholder = placeholders.find((p) => p.target === spec.target && (spec.kind !== 'user-input-mutation' || p.kind === 'user-input'));
+        const placeholder = placeholders.find(
+          (p) => p.target === spec.target && (spec.kind !== 'user-input-mutation' || p.kind === 'user-input'),
+        );
         if (placeholder === undefined) changedUnused(archive, lowering, spec.target, spec.name, placeholders, changed);
         else changed.set(placeholder, lowering.read(spec.name, WHO));
       }
@@ -39,7 +41,11 @@ export function finishProgram(archive: Pt2Archive, lowering: Lowering, placehold
   const mutations: Mutation[] = [];
   for (const [p, value] of changed) {
     if (p.kind === 'parameter' || p.kind === 'tensor-constant')
-      throw unsupported('mutation', `the program changes ${p.kind === 'parameter' ? 'parameter' : 'constant'} ${quote(p.target)}; only buffers and inputs can change`, 'register it as a buffer');
+      throw unsupported(
+        'mutation',
+        `the program changes ${p.kind === 'parameter' ? 'parameter' : 'constant'} ${quote(p.target)}; only buffers and inputs can change`,
+        'register it as a buffer',
+      );
     // A buffer that ends as it began (written and restored, or `copy_` of itself) is not state.
     if (value !== p.value) mutations.push({ target: p.value, value });
   }
@@ -47,9 +53,17 @@ export function finishProgram(archive: Pt2Archive, lowering: Lowering, placehold
 }
 
 /** A buffer that is only written: nothing read it, so it was not declared yet. */
-function changedUnused(archive: Pt2Archive, lowering: Lowering, target: string, name: string, placeholders: readonly Placeholder[], changed: Map<Placeholder, Value>): void {
+function changedUnused(
+  archive: Pt2Archive,
+  lowering: Lowering,
+  target: string,
+  name: string,
+  placeholders: readonly Placeholder[],
+  changed: Map<Placeholder, Value>,
+): void {
   const spec = lowering.program.inputSpecs.find((s) => (s.kind === 'buffer' || s.kind === 'parameter') && s.target === target);
-  if (spec?.kind !== 'buffer' && spec?.kind !== 'parameter') throw programError(`the program changes ${quote(target)}, which is not among its ${placeholders.length} inputs`);
+  if (spec?.kind !== 'buffer' && spec?.kind !== 'parameter')
+    throw programError(`the program changes ${quote(target)}, which is not among its ${placeholders.length} inputs`);
   const role: 'buffer' | 'parameter' = spec.kind;
   const value = lowering.declare(role, [target, spec.name], (free) => lowering.editor.addConstant(free, role, archive.tensor(target)));
   changed.set({ name: spec.name, kind: spec.kind, target, value, ref: lowering.memory.fresh(value) }, lowering.read(name, WHO));
@@ -61,7 +75,12 @@ function refuseSharedState(archive: Pt2Archive, placeholders: readonly Placehold
   for (const p of changed.keys()) {
     if (p.kind === 'user-input') continue;
     const other = stored.find((q) => q.name !== p.name && archive.storage(q.target) === archive.storage(p.target));
-    if (other !== undefined) throw unsupported('alias', `the program changes ${quote(p.target)}, which shares memory with ${quote(other.target)}`, 'clone one of the two before export');
+    if (other !== undefined)
+      throw unsupported(
+        'alias',
+        `the program changes ${quote(p.target)}, which shares memory with ${quote(other.target)}`,
+        'clone one of the two before export',
+      );
   }
 }
 

@@ -38,7 +38,13 @@ export function declareInputs(archive: Pt2Archive, lowering: Lowering, used: Rea
   return out;
 }
 
-function declareOne(spec: InputSpec, archive: Pt2Archive, lowering: Lowering, used: ReadonlySet<string>, inputs: ReadonlyMap<string, Value>): Placeholder | undefined {
+function declareOne(
+  spec: InputSpec,
+  archive: Pt2Archive,
+  lowering: Lowering,
+  used: ReadonlySet<string>,
+  inputs: ReadonlyMap<string, Value>,
+): Placeholder | undefined {
   switch (spec.kind) {
     case 'refused':
       throw unsupported('input', `the program takes ${spec.what}, which qfuse does not support`);
@@ -50,7 +56,12 @@ function declareOne(spec: InputSpec, archive: Pt2Archive, lowering: Lowering, us
         const value = inputs.get(arg.name)!;
         return { name: arg.name, kind: 'user-input', target: arg.name, value, ref: lowering.memory.fresh(value) };
       }
-      if (arg.kind.startsWith('sym-')) throw unsupported('input', `the program takes a dynamic number${'arg' in arg && 'name' in arg.arg ? ` ${quote(arg.arg.name)}` : ''}, expected tensors only`, 'export the model with that number fixed');
+      if (arg.kind.startsWith('sym-'))
+        throw unsupported(
+          'input',
+          `the program takes a dynamic number${'arg' in arg && 'name' in arg.arg ? ` ${quote(arg.arg.name)}` : ''}, expected tensors only`,
+          'export the model with that number fixed',
+        );
       if (arg.kind === 'refused') throw unsupported('input', `the program takes ${arg.what}, which qfuse does not support`);
       return undefined;
     }
@@ -58,7 +69,9 @@ function declareOne(spec: InputSpec, archive: Pt2Archive, lowering: Lowering, us
       if (!used.has(spec.name)) return undefined;
       const constant = archive.tensor(spec.target);
       const role = spec.kind === 'tensor-constant' ? 'constant' : spec.kind;
-      const value = lowering.declare(role, [spec.target, spec.name, `${spec.target}.${role}`], (name) => lowering.editor.addConstant(name, role, constant));
+      const value = lowering.declare(role, [spec.target, spec.name, `${spec.target}.${role}`], (name) =>
+        lowering.editor.addConstant(name, role, constant),
+      );
       expectSame(value, spec.name, lowering);
       return { name: spec.name, kind: spec.kind, target: spec.target, value, ref: lowering.memory.fresh(value) };
     }
@@ -67,5 +80,8 @@ function declareOne(spec: InputSpec, archive: Pt2Archive, lowering: Lowering, us
 
 function expectSame(value: Value, name: string, lowering: Lowering): void {
   const recorded = lowering.symbols.type(name);
-  if (recorded !== value.type) throw programError(`tensor ${quote(name)} is stored as ${value.type.dtype}[${value.type.shape.join(', ')}], but the program records ${recorded.dtype}[${recorded.shape.join(', ')}]`);
+  if (recorded !== value.type)
+    throw programError(
+      `tensor ${quote(name)} is stored as ${value.type.dtype}[${value.type.shape.join(', ')}], but the program records ${recorded.dtype}[${recorded.shape.join(', ')}]`,
+    );
 }

@@ -6,7 +6,11 @@ import { readSafetensors } from '../test/safetensors.js';
 import { importPt2 } from './import-pt2.js';
 
 const folder = (name: string): URL => new URL(`../../../fixtures/${name}/`, import.meta.url);
-const archives = (name: string): string[] => readdirSync(folder(name)).filter((f) => f.endsWith('.pt2')).map((f) => f.slice(0, -'.pt2'.length)).toSorted();
+const archives = (name: string): string[] =>
+  readdirSync(folder(name))
+    .filter((f) => f.endsWith('.pt2'))
+    .map((f) => f.slice(0, -'.pt2'.length))
+    .toSorted();
 const file = (dir: string, name: string): Uint8Array => readFileSync(new URL(name, folder(dir)));
 
 /** Elements of a tensor as numbers, with dtype and shape, for comparison. */
@@ -16,7 +20,10 @@ const numbersOf = (t: HostTensor): number[] => Array.from(t.data, Number);
 function difference(got: HostTensor, want: HostTensor): number {
   const [a, b] = [numbersOf(got), numbersOf(want)];
   const scale = Math.max(1, ...b.filter(Number.isFinite).map(Math.abs));
-  return Math.max(0, ...a.map((x, i) => (Object.is(x, b[i]) || x === b[i] ? 0 : Number.isNaN(x - b[i]!) ? Infinity : Math.abs(x - b[i]!) / scale)));
+  return Math.max(
+    0,
+    ...a.map((x, i) => (Object.is(x, b[i]) || x === b[i] ? 0 : Number.isNaN(x - b[i]!) ? Infinity : Math.abs(x - b[i]!) / scale)),
+  );
 }
 
 const shapeOf = (t: HostTensor | undefined): string => (t === undefined ? 'nothing' : `${t.dtype}[${t.shape.join(', ')}]`);

@@ -1,5 +1,15 @@
 import { promoteTypes } from '@qfuse/ops';
-import { type AttrValue, type Dim, dimFloorDiv, type DType, type HostTensor, integerRange, tensorFrom, tensorOf, type Value } from '@qfuse/plugin';
+import {
+  type AttrValue,
+  type Dim,
+  dimFloorDiv,
+  type DType,
+  type HostTensor,
+  integerRange,
+  tensorFrom,
+  tensorOf,
+  type Value,
+} from '@qfuse/plugin';
 import { attributeOf, describeArgument, scalarOf } from './attributes.js';
 import { dtypeOf } from './dtypes.js';
 import { programError, quote, unsupported } from './errors.js';
@@ -24,14 +34,16 @@ interface Grid {
 const computedIn = (dtype: DType): Readonly<Record<string, AttrValue>> => (dtype === 'f32' ? {} : { compute: dtype });
 
 /** The dtype of a torch expression of tensors with axes. */
-const promoted = (values: readonly (Value | undefined)[]): DType => values.flatMap((v) => (v === undefined ? [] : [v.type.dtype])).reduce(promoteTypes);
+const promoted = (values: readonly (Value | undefined)[]): DType =>
+  values.flatMap((v) => (v === undefined ? [] : [v.type.dtype])).reduce(promoteTypes);
 
 const int = { kind: 'int', optional: false, default: undefined } as const;
 const dims = { kind: 'dims', optional: false, default: undefined } as const;
 
 const argument = (call: Call, name: string) => call.args.get(name) ?? { kind: 'none' as const };
 const who = (call: Call, name: string): string => `argument ${quote(name)} of ${call.who}`;
-const intOf = (call: Call, lowering: Lowering, name: string): number => attributeOf(int, argument(call, name), lowering.symbols, who(call, name)) as number;
+const intOf = (call: Call, lowering: Lowering, name: string): number =>
+  attributeOf(int, argument(call, name), lowering.symbols, who(call, name)) as number;
 
 function dtypeArgument(call: Call, name: string): DType {
   const arg = call.args.get(name);
@@ -85,11 +97,22 @@ function decomposedGrid(call: Call, lowering: Lowering, granularity: (rank: numb
   };
 }
 
-function emit(op: 'quant.quantize' | 'quant.dequantize', call: Call, lowering: Lowering, { input, scale, zeroPoint, granularity, qmin, qmax, arithmetic }: Grid): void {
+function emit(
+  op: 'quant.quantize' | 'quant.dequantize',
+  call: Call,
+  lowering: Lowering,
+  { input, scale, zeroPoint, granularity, qmin, qmax, arithmetic }: Grid,
+): void {
   const [name] = lowering.resultNames(call.node);
   if (name === undefined) return;
   const type = lowering.symbols.type(name);
-  const node = lowering.create(op, { input, scale, zero_point: zeroPoint }, { ...granularity, ...arithmetic, qmin, qmax, dtype: type.dtype }, call.who, [type]);
+  const node = lowering.create(
+    op,
+    { input, scale, zero_point: zeroPoint },
+    { ...granularity, ...arithmetic, qmin, qmax, dtype: type.dtype },
+    call.who,
+    [type],
+  );
   defineFresh(call, lowering, node.result);
 }
 
@@ -140,7 +163,13 @@ function differenceIn(call: Call, lowering: Lowering): Readonly<Record<string, A
  * torchao's `block_size` (one size an axis) as a granularity. The shape of the scales tells apart what the blocks
  * leave open: one scale per row of a matrix is `axis` 0 for a constant (a weight) and `row` for a computed one.
  */
-function blockGranularity(block: readonly Dim[], shape: readonly Dim[], scale: Value | undefined, lowering: Lowering, where: string): Granularity {
+function blockGranularity(
+  block: readonly Dim[],
+  shape: readonly Dim[],
+  scale: Value | undefined,
+  lowering: Lowering,
+  where: string,
+): Granularity {
   if (block.length !== shape.length) throw programError(`${where} has ${block.length} sizes, expected ${shape.length}`);
   const { env } = lowering.graph;
   const whole = block.map((b, i) => env.equal(b, shape[i]!) === 'yes');
@@ -152,7 +181,8 @@ function blockGranularity(block: readonly Dim[], shape: readonly Dim[], scale: V
   const perRow = last >= 0 && whole[last] === true && one.slice(0, last).every(Boolean);
   if (perAxis && (!perRow || scale?.constant !== undefined)) return { granularity: 'axis', axis: split[0]! };
   if (perRow) return { granularity: 'row' };
-  if (one.slice(0, last).every(Boolean) && typeof block[last] === 'number') return { granularity: 'group', axis: last, group_size: block[last] };
+  if (one.slice(0, last).every(Boolean) && typeof block[last] === 'number')
+    return { granularity: 'group', axis: last, group_size: block[last] };
   return { granularity: 'block', block_size: block };
 }
 
@@ -173,12 +203,19 @@ function affineGrid(call: Call, lowering: Lowering, stored: DType, quantizes: bo
     qmin: bound(call, lowering, 'quant_min', stored),
     qmax: bound(call, lowering, 'quant_max', stored),
     // Products of 16-bit floats are exact in f32, so only the result needs to be rounded to 16 bits.
-    arithmetic: quantizes ? computedIn(promoted([input, scale])) : { ...computedIn(scale.type.dtype === 'f64' ? 'f64' : 'f32'), ...differenceIn(call, lowering) },
+    arithmetic: quantizes
+      ? computedIn(promoted([input, scale]))
+      : { ...computedIn(scale.type.dtype === 'f64' ? 'f64' : 'f32'), ...differenceIn(call, lowering) },
   };
 }
 
 /** torchao reshapes scales to the blocks; `quant.*` wants them in one shape for each granularity. */
-function affineShape({ granularity, axis }: Granularity, block: readonly Dim[], shape: readonly Dim[], given: readonly Dim[]): readonly Dim[] {
+function affineShape(
+  { granularity, axis }: Granularity,
+  block: readonly Dim[],
+  shape: readonly Dim[],
+  given: readonly Dim[],
+): readonly Dim[] {
   if (granularity === 'tensor') return [];
   if (granularity === 'axis') return [shape[axis as number]!];
   if (granularity === 'row') return given.length === shape.length - 1 ? given : [...shape.slice(0, -1), 1];
@@ -215,25 +252,46 @@ const chooseForToken: Handler = (call, lowering) => {
   const rounded = (x: number): number => Number(tensorOf(input.type.dtype, [], [x]).data[0]);
   const eps = rounded(rounded(TOKEN_EPS) / 127);
   const { dtype: float } = input.type;
-  const node = lowering.create('quant.choose_qparams', { input }, { granularity: 'row', mapping: 'symmetric', qmin: -127, qmax: 127, eps, zero_point_dtype: float }, call.who);
+  const node = lowering.create(
+    'quant.choose_qparams',
+    { input },
+    { granularity: 'row', mapping: 'symmetric', qmin: -127, qmax: 127, eps, zero_point_dtype: float },
+    call.who,
+  );
   // The file records f64 and i64, which torch's rule for shapes says; what it computes has the input's dtype.
-  for (const [i, name] of lowering.resultNames(call.node).entries()) if (name !== undefined) lowering.define(name, { ref: lowering.memory.fresh(node.results[i]!) });
+  for (const [i, name] of lowering.resultNames(call.node).entries())
+    if (name !== undefined) lowering.define(name, { ref: lowering.memory.fresh(node.results[i]!) });
 };
 
 /** `choose_qparams_per_token_asymmetric`: the zero point that XNNPACK takes, for i8 whatever `dtype` says. */
 const chooseForTokenAsymmetric: Handler = (call, lowering) => {
   const { value: input } = lowering.tensorArgument(call, 'input');
-  emitChoose(call, lowering, input, { granularity: 'row', mapping: 'asymmetric', qmin: -128, qmax: 127, eps: 2 ** -23, zero_point_rule: 'smaller_error' });
+  emitChoose(call, lowering, input, {
+    granularity: 'row',
+    mapping: 'asymmetric',
+    qmin: -128,
+    qmax: 127,
+    eps: 2 ** -23,
+    zero_point_rule: 'smaller_error',
+  });
 };
 
-const mappings: Readonly<Record<string, string>> = { ASYMMETRIC: 'asymmetric', SYMMETRIC: 'symmetric', SYMMETRIC_NO_CLIPPING_ERR: 'symmetric_no_clipping_err' };
+const mappings: Readonly<Record<string, string>> = {
+  ASYMMETRIC: 'asymmetric',
+  SYMMETRIC: 'symmetric',
+  SYMMETRIC_NO_CLIPPING_ERR: 'symmetric_no_clipping_err',
+};
 
 const chooseAffine: Handler = (call, lowering) => {
   const { value: input } = lowering.tensorArgument(call, 'input');
   const block = attributeOf(dims, argument(call, 'block_size'), lowering.symbols, who(call, 'block_size')) as readonly Dim[];
   const given = argument(call, 'mapping_type');
   const mapping = given.kind === 'string' ? mappings[given.value] : undefined;
-  if (mapping === undefined) throw unsupported('argument', `${who(call, 'mapping_type')} is ${describeArgument(given)}, expected one of ${Object.keys(mappings).join(', ')}`);
+  if (mapping === undefined)
+    throw unsupported(
+      'argument',
+      `${who(call, 'mapping_type')} is ${describeArgument(given)}, expected one of ${Object.keys(mappings).join(', ')}`,
+    );
   const dtype = dtypeArgument(call, 'target_dtype');
   const eps = scalarOf(argument(call, 'eps'), lowering.symbols, who(call, 'eps'));
   emitChoose(call, lowering, input, {
@@ -249,8 +307,14 @@ const chooseAffine: Handler = (call, lowering) => {
 function emitChoose(call: Call, lowering: Lowering, input: Value, attrs: Readonly<Record<string, AttrValue>>): void {
   const types = lowering.resultNames(call.node).map((name) => (name === undefined ? undefined : lowering.symbols.type(name)));
   const [scale, zero] = types;
-  const node = lowering.create('quant.choose_qparams', { input }, { ...attrs, scale_dtype: scale?.dtype, zero_point_dtype: zero?.dtype }, call.who);
-  for (const [i, type] of types.entries()) if (type !== undefined) defineFresh(call, lowering, lowering.reshape(node.results[i]!, type.shape, call.who), i);
+  const node = lowering.create(
+    'quant.choose_qparams',
+    { input },
+    { ...attrs, scale_dtype: scale?.dtype, zero_point_dtype: zero?.dtype },
+    call.who,
+  );
+  for (const [i, type] of types.entries())
+    if (type !== undefined) defineFresh(call, lowering, lowering.reshape(node.results[i]!, type.shape, call.who), i);
 }
 
 const forms = ['tensor', 'channel', 'channel_group', 'token'] as const;
@@ -264,7 +328,8 @@ export const quantHandlers: Readonly<Record<string, Handler>> = {
   'quantized_decomposed.choose_qparams_per_token': chooseForToken,
   'quantized_decomposed.choose_qparams_per_token_asymmetric': chooseForTokenAsymmetric,
   'quantized_decomposed._choose_qparams_per_token_asymmetric_impl': chooseForTokenAsymmetric,
-  'torchao.quantize_affine': (call, lowering) => emit('quant.quantize', call, lowering, affineGrid(call, lowering, dtypeArgument(call, 'output_dtype'), true)),
+  'torchao.quantize_affine': (call, lowering) =>
+    emit('quant.quantize', call, lowering, affineGrid(call, lowering, dtypeArgument(call, 'output_dtype'), true)),
   'torchao.dequantize_affine': (call, lowering) => {
     const stored = dtypeArgument(call, 'input_dtype');
     emit('quant.dequantize', call, lowering, checkStored(call, affineGrid(call, lowering, stored, false), stored));

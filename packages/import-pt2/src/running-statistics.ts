@@ -24,16 +24,31 @@ export function updateStatistics(call: Call, target: Target, lowering: Lowering)
   const { value: input } = lowering.tensorArgument(call, call.args.has('input') ? 'input' : 'self');
   const axes = input.type.shape.map((_, i) => i).filter((i) => (kind.perInstance ? i > 1 : i !== 1));
   const { who } = call;
-  const overBatch = (statistic: Value): Value => (kind.perInstance ? lowering.create('aten.mean.dim', { self: statistic }, { dim: [0] }, who).result : statistic);
+  const overBatch = (statistic: Value): Value =>
+    kind.perInstance ? lowering.create('aten.mean.dim', { self: statistic }, { dim: [0] }, who).result : statistic;
   const update = (name: string, statistic: () => Value): void => {
     if (call.args.get(name)?.kind !== 'tensor') return;
-    if (momentum?.kind !== 'float') throw unsupported('training', `${who} averages its running statistics over all runs`, 'give the layer a momentum, or call model.eval() before torch.export.export');
+    if (momentum?.kind !== 'float')
+      throw unsupported(
+        'training',
+        `${who} averages its running statistics over all runs`,
+        'give the layer a momentum, or call model.eval() before torch.export.export',
+      );
     const { handle, value: running } = lowering.tensorArgument(call, name);
-    const scaled = (self: Value, other: number): Value => lowering.create('aten.mul.Scalar', { self }, { other: floatScalar(other) }, who).result;
+    const scaled = (self: Value, other: number): Value =>
+      lowering.create('aten.mul.Scalar', { self }, { other: floatScalar(other) }, who).result;
     const fresh = lowering.cast(overBatch(statistic()), running.type.dtype, who);
-    const sum = lowering.create('aten.add.Tensor', { self: scaled(running, 1 - momentum.value), other: scaled(fresh, momentum.value) }, {}, who).result;
+    const sum = lowering.create(
+      'aten.add.Tensor',
+      { self: scaled(running, 1 - momentum.value), other: scaled(fresh, momentum.value) },
+      {},
+      who,
+    ).result;
     lowering.memory.write(handle.ref, sum, who);
   };
   update('running_mean', () => lowering.create('aten.mean.dim', { self: input }, { dim: axes }, who).result);
-  update('running_var', () => lowering.create('aten.var.correction', { self: input }, { dim: axes, correction: { kind: 'int', value: 1 } }, who).result);
+  update(
+    'running_var',
+    () => lowering.create('aten.var.correction', { self: input }, { dim: axes, correction: { kind: 'int', value: 1 } }, who).result,
+  );
 }

@@ -9,7 +9,8 @@ export interface Strided {
 export const countOf = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
 /** Elements of the storage from the first to the last that the tensor reaches; 0 for an empty tensor. */
-export const spanOf = ({ sizes, strides }: Strided): number => (countOf(sizes) === 0 ? 0 : sizes.reduce((last, n, i) => last + (n - 1) * strides[i]!, 0) + 1);
+export const spanOf = ({ sizes, strides }: Strided): number =>
+  countOf(sizes) === 0 ? 0 : sizes.reduce((last, n, i) => last + (n - 1) * strides[i]!, 0) + 1;
 
 /** Whether elements in row-major order are neighbours in the storage. Strides of axes of size 1 mean nothing. */
 export function isContiguous({ sizes, strides }: Strided): boolean {

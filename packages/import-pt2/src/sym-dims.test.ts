@@ -61,7 +61,7 @@ describe('SymReader', () => {
     ['s0)', /cannot be read/],
     ['Add(s0', /cannot be read/],
     ['s0 $ 1', /cannot be read/],
-    ["Symbol(s0)", /cannot be read/],
+    ['Symbol(s0)', /cannot be read/],
     ["Symbol('a b')", /not a symbol/],
     ["Symbol('s0', positive)", /cannot be read/],
     ['s0 / 2', /not an integer/],

@@ -127,13 +127,24 @@ export class SymReader {
         return this.#reduce(this.#times(a.over, b.under), this.#times(a.under, nonZero(b.over)));
       }
       case 'Add':
-        return args.map((a) => this.#fraction(a)).reduce((a, b) => this.#reduce(this.#bounded(dimAdd(this.#times(a.over, b.under), this.#times(b.over, a.under))), this.#times(a.under, b.under)), whole(0));
+        return args
+          .map((a) => this.#fraction(a))
+          .reduce(
+            (a, b) =>
+              this.#reduce(
+                this.#bounded(dimAdd(this.#times(a.over, b.under), this.#times(b.over, a.under))),
+                this.#times(a.under, b.under),
+              ),
+            whole(0),
+          );
       case 'Sub': {
         const [a, b] = pair();
         return whole(this.#bounded(dimSub(a, b)));
       }
       case 'Mul':
-        return args.map((a) => this.#fraction(a)).reduce((a, b) => this.#reduce(this.#times(a.over, b.over), this.#times(a.under, b.under)), whole(1));
+        return args
+          .map((a) => this.#fraction(a))
+          .reduce((a, b) => this.#reduce(this.#times(a.over, b.over), this.#times(a.under, b.under)), whole(1));
       case 'Pow':
         return this.#power(args);
       case 'FloorDiv':
@@ -179,7 +190,8 @@ export class SymReader {
     if (args.length !== 2) return this.#fail(`Pow has ${args.length} arguments, expected 2`);
     const base = this.#fraction(args[0]!);
     const exponent = this.#integer(args[1]!);
-    if (typeof exponent !== 'number' || Math.abs(exponent) > MAX_EXPONENT) return this.#fail(`an exponent is not a number of at most ${MAX_EXPONENT}`);
+    if (typeof exponent !== 'number' || Math.abs(exponent) > MAX_EXPONENT)
+      return this.#fail(`an exponent is not a number of at most ${MAX_EXPONENT}`);
     const { over, under } = exponent < 0 ? { over: base.under, under: base.over } : base;
     if (under === 0) return this.#fail('it divides by 0');
     let result = whole(1);

@@ -35,7 +35,8 @@ const UNARY = 4;
  * @throws QfuseError `pt2/program` quoting the expression
  */
 export function parseSym(text: string): SymTree {
-  if (text.length > MAX_EXPR_CHARS) throw programError(`a symbolic expression has ${text.length} characters, at most ${MAX_EXPR_CHARS} are accepted`);
+  if (text.length > MAX_EXPR_CHARS)
+    throw programError(`a symbolic expression has ${text.length} characters, at most ${MAX_EXPR_CHARS} are accepted`);
   return new SymParser(text).whole();
 }
 

@@ -8,9 +8,17 @@ const S0 = "Symbol('s0', positive=True, integer=True)";
 const notes: string[] = [];
 
 /** A program over x: f32[s0, 4] and y: f32[s0, s1]. */
-function graphOf(more: { ranges?: Doc; guards?: string[]; nodes?: Doc[]; symInts?: Doc; symBools?: Doc; sizes?: (number | string)[] } = {}): Graph {
+function graphOf(
+  more: { ranges?: Doc; guards?: string[]; nodes?: Doc[]; symInts?: Doc; symBools?: Doc; sizes?: (number | string)[] } = {},
+): Graph {
   const { sizes = [S0, 4], nodes = [], ...rest } = more;
-  const document = program({ inputs: { x: meta(7, sizes), y: meta(7, [S0, "Symbol('s1', integer=True)"]) }, nodes, values: {}, outputs: ['x', 'y'], ...rest });
+  const document = program({
+    inputs: { x: meta(7, sizes), y: meta(7, [S0, "Symbol('s1', integer=True)"]) },
+    nodes,
+    values: {},
+    outputs: ['x', 'y'],
+    ...rest,
+  });
   notes.length = 0;
   return importPt2(archive({ document }), { ops: toyOps, report: (d) => notes.push(`${d.code}: ${d.message}`) });
 }
@@ -29,9 +37,11 @@ describe('symbols', () => {
     expect(graph.env.fact('s0').source).toBe('range constraint of the file');
   });
 
-  it('that no tensor has are not declared', () => expect(graphOf({ ranges: { s9: { min_val: 1, max_val: 2 } } }).env.symbols()).toEqual(['s0', 's1']));
+  it('that no tensor has are not declared', () =>
+    expect(graphOf({ ranges: { s9: { min_val: 1, max_val: 2 } } }).env.symbols()).toEqual(['s0', 's1']));
 
-  it('make types of expressions', () => expect(printGraph(graphOf({ sizes: [`Mul(Integer(8), ${S0})`, 4] }))).toContain('%x: f32[8*s0, 4]'));
+  it('make types of expressions', () =>
+    expect(printGraph(graphOf({ sizes: [`Mul(Integer(8), ${S0})`, 4] }))).toContain('%x: f32[8*s0, 4]'));
 
   it('with an empty range are refused', () => expect(() => graphOf({ ranges: { s0: { min_val: 5, max_val: 2 } } })).toThrow(/empty/));
 
@@ -41,7 +51,11 @@ describe('symbols', () => {
       node('aten._assert_scalar.default', { self: { as_sym_bool: { as_name: name } }, assert_msg: { as_string: expr } }, []),
     ];
     const size = { ...node('aten.sym_size.int', { self: 'x', dim: { as_int: 0 } }, [{ as_sym_int: { as_name: 'n' } }]), name: 'n' };
-    const constrain = node('aten.sym_constrain_range_for_size.default', { size: { as_sym_int: { as_name: 'n' } }, min: { as_int: 0 }, max: { as_int: 50 } }, []);
+    const constrain = node(
+      'aten.sym_constrain_range_for_size.default',
+      { size: { as_sym_int: { as_name: 'n' } }, min: { as_int: 0 }, max: { as_int: 50 } },
+      [],
+    );
     const graph = graphOf({
       nodes: [size, constrain, ...condition('ge', '')],
       symInts: { n: { as_expr: { expr_str: S0 } } },
@@ -66,7 +80,15 @@ describe('guards', () => {
     expect(notes).toEqual([]);
   });
 
-  it.each(["L['x'].size()[0] != 5", "L['x'].size()[0] == L['y'].size()[1]", "L['ghost'].size()[0] == 1", "L['x'].stride()[0] == 4", 'not a guard at all', '', "__import__('os').system('x')"])('%s is reported, not checked', (guard) => {
+  it.each([
+    "L['x'].size()[0] != 5",
+    "L['x'].size()[0] == L['y'].size()[1]",
+    "L['ghost'].size()[0] == 1",
+    "L['x'].stride()[0] == 4",
+    'not a guard at all',
+    '',
+    "__import__('os').system('x')",
+  ])('%s is reported, not checked', (guard) => {
     graphOf({ guards: [guard] });
     expect(notes).toEqual([`pt2/guard: a guard of the file is not checked: ${guard}`]);
   });

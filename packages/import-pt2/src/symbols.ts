@@ -19,7 +19,11 @@ export class Symbols {
   #declare(name: string, positive: boolean): void {
     const range = this.#program.rangeConstraints.get(name);
     // A size without a range is what sympy assumes of it: positive, or else at least not negative.
-    this.#env.declare(name, { min: Math.max(range?.min ?? (positive ? 1 : 0), 0), max: range?.max ?? Number.POSITIVE_INFINITY, source: range === undefined ? 'a size' : 'range constraint of the file' });
+    this.#env.declare(name, {
+      min: Math.max(range?.min ?? (positive ? 1 : 0), 0),
+      max: range?.max ?? Number.POSITIVE_INFINITY,
+      source: range === undefined ? 'a size' : 'range constraint of the file',
+    });
   }
 
   /** The dim that a recorded size stands for. */
@@ -72,7 +76,12 @@ export class Symbols {
     if (value === undefined) throw programError(`${who} uses ${quote(arg.name)}, which is not a symbolic integer`);
     const dim = this.dim(value);
     const unbacked = unbackedSymbol(dim);
-    if (unbacked !== undefined) throw unsupported('dynamic', `${who} uses ${quote(arg.name)} = ${dimText(dim)}, which depends on the data of a run`, 'sizes may depend on input shapes only');
+    if (unbacked !== undefined)
+      throw unsupported(
+        'dynamic',
+        `${who} uses ${quote(arg.name)} = ${dimText(dim)}, which depends on the data of a run`,
+        'sizes may depend on input shapes only',
+      );
     return dim;
   }
 
@@ -87,7 +96,10 @@ export class Symbols {
     if ('value' in arg) return arg.value;
     const value = this.#program.symFloatValues.get(arg.name);
     if (typeof value === 'number') return value;
-    throw unsupported('dynamic', `${who} uses the float ${quote(arg.name)}${value === undefined ? '' : ` = ${quote(value.expr)}`}, which depends on sizes or data`);
+    throw unsupported(
+      'dynamic',
+      `${who} uses the float ${quote(arg.name)}${value === undefined ? '' : ` = ${quote(value.expr)}`}, which depends on sizes or data`,
+    );
   }
 
   /** The value of a symbolic bool argument. @throws QfuseError `pt2/unsupported-dynamic` when it depends on sizes or data */
@@ -95,7 +107,10 @@ export class Symbols {
     if ('value' in arg) return arg.value;
     const value = this.#program.symBoolValues.get(arg.name);
     if (typeof value === 'boolean') return value;
-    throw unsupported('dynamic', `${who} uses the condition ${quote(arg.name)}${value === undefined ? '' : ` = ${quote(value.expr)}`}, which depends on sizes or data`);
+    throw unsupported(
+      'dynamic',
+      `${who} uses the condition ${quote(arg.name)}${value === undefined ? '' : ` = ${quote(value.expr)}`}, which depends on sizes or data`,
+    );
   }
 
   /** The relation that a symbolic condition states, if it is one between backed sizes. */
@@ -125,7 +140,6 @@ export class Symbols {
     return strict === 1 ? this.#env.lessEqual(right, left) === 'no' : this.#env.lessEqual(left, right) === 'yes';
   }
 }
-
 
 /** The first unbacked symbol of a dim. */
 const unbackedSymbol = (dim: Dim): string | undefined => [...dimSymbols(dim)].find(isUnbacked);

@@ -15,7 +15,8 @@ export function parseTarget(text: string): Target | undefined {
 }
 
 /** The name under which ops are defined: `aten.add.Tensor`, and `aten.relu` for the overload `default`. */
-export const opName = ({ namespace, name, overload }: Target): string => (overload === 'default' ? `${namespace}.${name}` : `${namespace}.${name}.${overload}`);
+export const opName = ({ namespace, name, overload }: Target): string =>
+  overload === 'default' ? `${namespace}.${name}` : `${namespace}.${name}.${overload}`;
 
 /** A target as messages show it: without the part that all have. */
 export const shortTarget = (text: string): string => text.replace(/^torch\.ops\./, '').replace(/^_operator\./, 'operator.');
@@ -91,4 +92,7 @@ const siblings: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The operator and those that differ from it in which arguments are numbers. */
-export const withSiblings = (target: Target): readonly Target[] => [target, ...(siblings[target.overload] ?? []).map((overload) => ({ ...target, overload }))];
+export const withSiblings = (target: Target): readonly Target[] => [
+  target,
+  ...(siblings[target.overload] ?? []).map((overload) => ({ ...target, overload })),
+];

@@ -18,7 +18,8 @@ type Scatter = (site: Site, source: Value, part: Value) => Value;
 const reshaped: Scatter = ({ source, lowering, who }, _, part) => lowering.reshape(part, source.shape, who);
 
 /** The same op undoes itself. */
-const involution: Scatter = ({ node, lowering, who }, _, part) => lowering.createFromSlots(node.op, [part, ...node.operands.slice(1)], node.attrs, who).result;
+const involution: Scatter = ({ node, lowering, who }, _, part) =>
+  lowering.createFromSlots(node.op, [part, ...node.operands.slice(1)], node.attrs, who).result;
 
 const permuted: Scatter = ({ node, source, lowering, who }, _, part) => {
   const dims = (node.attrs['dims'] as readonly number[]).map((d) => dimMod(d, source.shape.length) as number);
@@ -45,7 +46,9 @@ const narrowed: Scatter = ({ node, lowering, who }, source, part) => {
   const { dim, start, length } = node.attrs as { readonly dim: number; readonly start: Dim; readonly length: Dim };
   const size = source.type.shape[dimMod(dim, source.type.shape.length) as number]!;
   const from = typeof start === 'number' && start < 0 ? dimAdd(start, size) : start;
-  return lowering.create('aten.slice_scatter', { self: source, src: part }, { dim, start: from, end: dimAdd(from, length), step: 1 }, who, [source.type]).result;
+  return lowering.create('aten.slice_scatter', { self: source, src: part }, { dim, start: from, end: dimAdd(from, length), step: 1 }, who, [
+    source.type,
+  ]).result;
 };
 
 const moved: Scatter = ({ node, lowering, who }, _, part) => {
@@ -104,7 +107,19 @@ const scatters: Readonly<Record<string, Scatter | undefined>> = {
 };
 
 /** Ops that give a view or a copy, depending on strides. */
-const undecided: ReadonlySet<string> = new Set(['aten.reshape', 'aten.flatten.using_ints', 'aten.ravel', 'aten.reshape_as', 'aten.einsum', 'aten.atleast_1d', 'aten.atleast_2d', 'aten.atleast_3d', 'aten.diff', 'aten.pad', 'aten.rot90']);
+const undecided: ReadonlySet<string> = new Set([
+  'aten.reshape',
+  'aten.flatten.using_ints',
+  'aten.ravel',
+  'aten.reshape_as',
+  'aten.einsum',
+  'aten.atleast_1d',
+  'aten.atleast_2d',
+  'aten.atleast_3d',
+  'aten.diff',
+  'aten.pad',
+  'aten.rot90',
+]);
 
 /** Of those, the ones that keep the elements in order: a view whenever the source is contiguous. */
 const reshapes: ReadonlySet<string> = new Set(['aten.reshape', 'aten.flatten.using_ints', 'aten.ravel', 'aten.reshape_as']);

@@ -35,7 +35,9 @@ const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.b
  */
 export function readExactly(source: ByteSource, offset: number, length: number, what: string): Uint8Array {
   if (offset < 0 || length < 0 || offset + length > source.size)
-    throw archiveError(`the archive is truncated or damaged: ${what} is at bytes ${offset} to ${offset + length}, the file has ${source.size}`);
+    throw archiveError(
+      `the archive is truncated or damaged: ${what} is at bytes ${offset} to ${offset + length}, the file has ${source.size}`,
+    );
   const bytes = source.read(offset, length);
   if (bytes.byteLength !== length) throw archiveError(`reading ${what} gave ${bytes.byteLength} bytes, expected ${length}`);
   return bytes;
@@ -58,11 +60,14 @@ function findEnd(source: ByteSource): number {
   // Only a record whose comment ends with the file counts: signatures inside data or comments do not match.
   for (let at = length - END_SIZE; at >= 0; at--)
     if (v.getUint32(at, true) === 0x06054b50 && at + END_SIZE + v.getUint16(at + 20, true) === length) found.push(start + at);
-  if (found.length > 1) throw archiveError('the archive has two end records (one hides in the comment of the other): it cannot be read safely');
+  if (found.length > 1)
+    throw archiveError('the archive has two end records (one hides in the comment of the other): it cannot be read safely');
   const [only] = found;
   if (only === undefined) {
     const isZip = source.size >= 4 && view(source.read(0, 4)).getUint32(0, true) === 0x04034b50;
-    throw archiveError(isZip ? 'the archive is truncated: its zip directory is missing' : 'the file is not a .pt2 archive: it is not a zip file');
+    throw archiveError(
+      isZip ? 'the archive is truncated: its zip directory is missing' : 'the file is not a .pt2 archive: it is not a zip file',
+    );
   }
   return only;
 }
@@ -83,7 +88,10 @@ function readEnd(source: ByteSource): Directory {
   let size = v.getUint32(12, true);
   let offset = v.getUint32(16, true);
   let stop = end;
-  const severalDisks = archiveError('the archive is one part of a multi-part zip', 'join the parts, or save the program again with torch.export.save');
+  const severalDisks = archiveError(
+    'the archive is one part of a multi-part zip',
+    'join the parts, or save the program again with torch.export.save',
+  );
 
   const locatorAt = end - LOCATOR_SIZE;
   const locator = locatorAt >= 0 ? view(readExactly(source, locatorAt, LOCATOR_SIZE, 'the zip64 locator')) : undefined;
@@ -95,19 +103,32 @@ function readEnd(source: ByteSource): Directory {
     if (r.getUint32(0, true) !== 0x06064b50 || length < END64_SIZE - 12 || stop + 12 + length !== locatorAt)
       throw archiveError('the archive is damaged: its zip64 end record is not where the locator says');
     if (r.getUint32(16, true) !== 0 || r.getUint32(20, true) !== 0) throw severalDisks;
-    const wide = { here: u64(r, 24, 'the entry count'), entries: u64(r, 32, 'the entry count'), size: u64(r, 40, 'the directory size'), offset: u64(r, 48, 'the directory offset') };
+    const wide = {
+      here: u64(r, 24, 'the entry count'),
+      entries: u64(r, 32, 'the entry count'),
+      size: u64(r, 40, 'the directory size'),
+      offset: u64(r, 48, 'the directory offset'),
+    };
     const agrees = (narrow: number, full: number, value: number): boolean => narrow === full || narrow === value;
-    if (wide.here !== wide.entries || !agrees(entries, FULL16, wide.entries) || !agrees(size, FULL32, wide.size) || !agrees(offset, FULL32, wide.offset))
+    if (
+      wide.here !== wide.entries ||
+      !agrees(entries, FULL16, wide.entries) ||
+      !agrees(size, FULL32, wide.size) ||
+      !agrees(offset, FULL32, wide.offset)
+    )
       throw archiveError('the archive is damaged: its zip and zip64 end records contradict each other');
     ({ entries, size, offset } = wide);
   } else {
     if (disk !== 0 || directoryDisk !== 0 || here !== entries) throw severalDisks;
-    if (entries === FULL16 || size === FULL32 || offset === FULL32) throw archiveError('the archive is damaged: its zip64 end record is missing');
+    if (entries === FULL16 || size === FULL32 || offset === FULL32)
+      throw archiveError('the archive is damaged: its zip64 end record is missing');
   }
   if (entries > MAX_ENTRIES) throw archiveError(`the archive has ${entries} entries, at most ${MAX_ENTRIES} are accepted`);
   if (size > MAX_DIRECTORY_BYTES) throw archiveError(`the zip directory has ${size} bytes, at most ${MAX_DIRECTORY_BYTES} are accepted`);
-  if (offset + size !== stop) throw archiveError(`the archive is damaged: its zip directory takes bytes ${offset} to ${offset + size}, expected to end at ${stop}`);
-  if (entries * CENTRAL_SIZE > size) throw archiveError(`the archive is damaged: ${entries} entries do not fit a zip directory of ${size} bytes`);
+  if (offset + size !== stop)
+    throw archiveError(`the archive is damaged: its zip directory takes bytes ${offset} to ${offset + size}, expected to end at ${stop}`);
+  if (entries * CENTRAL_SIZE > size)
+    throw archiveError(`the archive is damaged: ${entries} entries do not fit a zip directory of ${size} bytes`);
   return { entries, offset, size };
 }
 
@@ -115,7 +136,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** Text of an entry name that is safe as a relative path. */
 function safeName(bytes: Uint8Array): string {
-  if (bytes.length === 0 || bytes.length > MAX_NAME_BYTES) throw archiveError(`an entry name has ${bytes.length} bytes, expected 1 to ${MAX_NAME_BYTES}`);
+  if (bytes.length === 0 || bytes.length > MAX_NAME_BYTES)
+    throw archiveError(`an entry name has ${bytes.length} bytes, expected 1 to ${MAX_NAME_BYTES}`);
   let name: string;
   try {
     name = decoder.decode(bytes);
@@ -130,10 +152,17 @@ function safeName(bytes: Uint8Array): string {
 }
 
 /** Sizes and offset of an entry, from its zip64 extra field where the plain fields are full. */
-function wideFields(extra: Uint8Array, name: string, size: number, compressedSize: number, offset: number, disk: number): [number, number, number] {
+function wideFields(
+  extra: Uint8Array,
+  name: string,
+  size: number,
+  compressedSize: number,
+  offset: number,
+  disk: number,
+): [number, number, number] {
   const v = view(extra);
   let wide: DataView | undefined;
-  for (let at = 0; at + 4 <= extra.length; ) {
+  for (let at = 0; at + 4 <= extra.length;) {
     const length = v.getUint16(at + 2, true);
     if (at + 4 + length > extra.length) throw archiveError(`entry ${quote(name)}: its extra fields are damaged`);
     if (v.getUint16(at, true) === 1) {
@@ -171,9 +200,11 @@ function readEntry(directory: Uint8Array, at: number): { readonly entry: Omit<Zi
   if (flags & 0x20) throw archiveError(`entry ${quote(name)} is a patch of another archive`);
   const kind = (v.getUint32(at + 38, true) >>> 28) & 0xf;
   // Unix file type in the upper bits of the external attributes: 0 none, 8 regular, 4 directory.
-  if (kind !== 0 && kind !== 8 && kind !== 4) throw archiveError(`entry ${quote(name)} is a ${kind === 10 ? 'symbolic link' : 'special file'}, expected a regular file`);
+  if (kind !== 0 && kind !== 8 && kind !== 4)
+    throw archiveError(`entry ${quote(name)} is a ${kind === 10 ? 'symbolic link' : 'special file'}, expected a regular file`);
   const code = v.getUint16(at + 10, true);
-  if (code !== 0 && code !== 8) throw archiveError(`entry ${quote(name)} is compressed by method ${code}, expected stored (0) or deflated (8)`);
+  if (code !== 0 && code !== 8)
+    throw archiveError(`entry ${quote(name)} is compressed by method ${code}, expected stored (0) or deflated (8)`);
   const [size, compressedSize, offset] = wideFields(
     directory.subarray(nameEnd, nameEnd + extraLength),
     name,
@@ -182,8 +213,12 @@ function readEntry(directory: Uint8Array, at: number): { readonly entry: Omit<Zi
     v.getUint32(at + 42, true),
     v.getUint16(at + 34, true),
   );
-  if (code === 0 && size !== compressedSize) throw archiveError(`entry ${quote(name)} is stored with ${compressedSize} bytes but declares ${size}`);
-  return { entry: { name, method: code === 0 ? 'stored' : 'deflated', compressedSize, size, crc32: v.getUint32(at + 16, true), offset }, next };
+  if (code === 0 && size !== compressedSize)
+    throw archiveError(`entry ${quote(name)} is stored with ${compressedSize} bytes but declares ${size}`);
+  return {
+    entry: { name, method: code === 0 ? 'stored' : 'deflated', compressedSize, size, crc32: v.getUint32(at + 16, true), offset },
+    next,
+  };
 }
 
 /**
@@ -210,7 +245,8 @@ export function readZipDirectory(source: ByteSource): ReadonlyMap<string, ZipEnt
   }
   if (at !== end.size) throw archiveError(`the archive is damaged: its zip directory has ${end.size - at} bytes after the last entry`);
   const allowed = source.size * MAX_INFLATE_RATIO + INFLATED_ALLOWANCE;
-  if (inflated > allowed) throw archiveError(`the archive of ${source.size} bytes would inflate to ${inflated}, at most ${allowed} are accepted (a zip bomb?)`);
+  if (inflated > allowed)
+    throw archiveError(`the archive of ${source.size} bytes would inflate to ${inflated}, at most ${allowed} are accepted (a zip bomb?)`);
 
   const result = new Map<string, ZipEntry>();
   const sorted = all.toSorted((a, b) => a.offset - b.offset);
@@ -218,7 +254,9 @@ export function readZipDirectory(source: ByteSource): ReadonlyMap<string, ZipEnt
     const limit = sorted[i + 1]?.offset ?? end.offset;
     if (entry.offset + LOCAL_SIZE + entry.compressedSize > limit) {
       const other = sorted[i + 1];
-      throw archiveError(`the archive is damaged: entry ${quote(entry.name)} overlaps ${other === undefined ? 'the zip directory' : quote(other.name)}`);
+      throw archiveError(
+        `the archive is damaged: entry ${quote(entry.name)} overlaps ${other === undefined ? 'the zip directory' : quote(other.name)}`,
+      );
     }
     if (!entry.name.endsWith('/')) result.set(entry.name, Object.freeze({ ...entry, limit }));
   }

@@ -107,9 +107,17 @@ describe('ZipArchive', () => {
     ['another method in the local header', { ...a, localMethod: 8 }, /contradicts/],
     ['a larger real size', { ...b, size: 100 }, /inflates to more than the 100 bytes/],
     ['a smaller real size', { ...b, size: 6000 }, /inflates to 5000 bytes, expected 6000/],
-    ['data that are no DEFLATE', { name: 'm/b', data: new Uint8Array([7, 255, 255, 255]), method: 8, size: 10 }, /deflated data of "m\/b" are damaged/],
+    [
+      'data that are no DEFLATE',
+      { name: 'm/b', data: new Uint8Array([7, 255, 255, 255]), method: 8, size: 10 },
+      /deflated data of "m\/b" are damaged/,
+    ],
     ['no data at all', { name: 'm/b', data: '', method: 8, size: 10 }, /inflates to 0 bytes, expected 10/],
-    ['truncated DEFLATE', { name: 'm/b', data: deflateSync(new TextEncoder().encode('x'.repeat(9999))).subarray(0, 8), method: 8, size: 9999 }, /inflates to|damaged/],
+    [
+      'truncated DEFLATE',
+      { name: 'm/b', data: deflateSync(new TextEncoder().encode('x'.repeat(9999))).subarray(0, 8), method: 8, size: 9999 },
+      /inflates to|damaged/,
+    ],
   ])('finds %s when the file is read', (_, file, message) => {
     const zip = open([file]);
     expect(() => zip.read(file.name, LIMIT)).toThrow(QfuseError);

@@ -65,14 +65,16 @@ export class ZipArchive {
   #dataStart(entry: ZipEntry): number {
     const header = readExactly(this.#source, entry.offset, LOCAL_SIZE, `the header of ${quote(entry.name)}`);
     const v = new DataView(header.buffer, header.byteOffset, header.byteLength);
-    if (v.getUint32(0, true) !== 0x04034b50) throw archiveError(`the archive is damaged: no local header of ${quote(entry.name)} at byte ${entry.offset}`);
+    if (v.getUint32(0, true) !== 0x04034b50)
+      throw archiveError(`the archive is damaged: no local header of ${quote(entry.name)} at byte ${entry.offset}`);
     const method = v.getUint16(8, true);
     const nameLength = v.getUint16(26, true);
     const name = readExactly(this.#source, entry.offset + LOCAL_SIZE, nameLength, `the header of ${quote(entry.name)}`);
     if (v.getUint16(6, true) & 0x2061 || method !== (entry.method === 'stored' ? 0 : 8) || new TextDecoder().decode(name) !== entry.name)
       throw archiveError(`the archive is damaged: the local header of ${quote(entry.name)} contradicts the zip directory`);
     const start = entry.offset + LOCAL_SIZE + nameLength + v.getUint16(28, true);
-    if (start + entry.compressedSize > entry.limit) throw archiveError(`the archive is damaged: the data of ${quote(entry.name)} overlap what follows`);
+    if (start + entry.compressedSize > entry.limit)
+      throw archiveError(`the archive is damaged: the data of ${quote(entry.name)} overlap what follows`);
     return start;
   }
 
@@ -90,7 +92,8 @@ export class ZipArchive {
     const out = new Uint8Array(entry.size);
     let filled = 0;
     const inflater = new Inflate((chunk) => {
-      if (filled + chunk.length > out.length) throw archiveError(`${quote(entry.name)} inflates to more than the ${out.length} bytes that it declares (a zip bomb?)`);
+      if (filled + chunk.length > out.length)
+        throw archiveError(`${quote(entry.name)} inflates to more than the ${out.length} bytes that it declares (a zip bomb?)`);
       out.set(chunk, filled);
       filled += chunk.length;
     });
@@ -104,7 +107,11 @@ export class ZipArchive {
       } while (at < entry.compressedSize);
     } catch (cause) {
       if (cause instanceof QfuseError) throw cause;
-      throw archiveError(`the deflated data of ${quote(entry.name)} are damaged: ${cause instanceof Error ? cause.message : String(cause)}`, undefined, cause);
+      throw archiveError(
+        `the deflated data of ${quote(entry.name)} are damaged: ${cause instanceof Error ? cause.message : String(cause)}`,
+        undefined,
+        cause,
+      );
     }
     if (filled !== out.length) throw archiveError(`${quote(entry.name)} inflates to ${filled} bytes, expected ${out.length}`);
     expectChecksum(entry, crc32(out));

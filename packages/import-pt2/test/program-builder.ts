@@ -12,7 +12,15 @@ export function meta(dtype: number, sizes: readonly (number | string)[], strides
     own[i] = run;
     run *= typeof sizes[i] === 'number' ? (sizes[i] as number) : 2;
   }
-  return { dtype, sizes: sizes.map(sym), requires_grad: false, device: { type: 'cpu', index: null }, strides: (strides ?? own).map(sym), storage_offset: { as_int: offset }, layout: 7 };
+  return {
+    dtype,
+    sizes: sizes.map(sym),
+    requires_grad: false,
+    device: { type: 'cpu', index: null },
+    strides: (strides ?? own).map(sym),
+    storage_offset: { as_int: offset },
+    layout: 7,
+  };
 }
 
 export const tensorArg = (name: string): Doc => ({ as_tensor: { name } });
@@ -77,7 +85,10 @@ export function program(init: ProgramInit): Doc {
           ...buffers.map((b) => ({ buffer: { arg: { name: `b_${b}` }, buffer_name: b, persistent: true } })),
           ...users.map((u) => ({ user_input: { arg: tensorArg(u) } })),
         ],
-        output_specs: [...mutations.map(([target, value]) => ({ buffer_mutation: { arg: { name: value }, buffer_name: target } })), ...outputs.map((arg) => ({ user_output: { arg } }))],
+        output_specs: [
+          ...mutations.map(([target, value]) => ({ buffer_mutation: { arg: { name: value }, buffer_name: target } })),
+          ...outputs.map((arg) => ({ user_output: { arg } })),
+        ],
       },
       module_call_graph: [],
       metadata: {},
@@ -110,7 +121,14 @@ export interface ArchiveInit {
 }
 
 const config = (stored: Record<string, Stored>): string =>
-  JSON.stringify({ config: Object.fromEntries(Object.entries(stored).map(([k, s]) => [k, { path_name: s.file, is_param: true, use_pickle: s.pickle ?? false, tensor_meta: s.meta }])) });
+  JSON.stringify({
+    config: Object.fromEntries(
+      Object.entries(stored).map(([k, s]) => [
+        k,
+        { path_name: s.file, is_param: true, use_pickle: s.pickle ?? false, tensor_meta: s.meta },
+      ]),
+    ),
+  });
 
 /** Bytes of a `.pt2` archive. */
 export function archive({ document, weights = {}, constants = {}, files = {}, change = {}, deflate = false }: ArchiveInit): Uint8Array {

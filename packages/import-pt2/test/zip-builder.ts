@@ -63,14 +63,42 @@ export function buildZip(files: readonly ZipFile[], tricks: ZipTricks = {}): Uin
     const size = f.size ?? content.length;
     const compressed = f.compressedSize ?? packed.length;
     const offset = f.offset ?? out.parts.length;
-    out.int(4, 0x04034b50).int(2, 45).int(2, f.flags ?? 0x800).int(2, f.localMethod ?? method).int(4, 0);
-    out.int(4, crc).int(4, f.zip64 === true ? 0xffffffff : compressed).int(4, f.zip64 === true ? 0xffffffff : size).int(2, localName.length).int(2, 0).raw(localName).raw(packed);
+    out
+      .int(4, 0x04034b50)
+      .int(2, 45)
+      .int(2, f.flags ?? 0x800)
+      .int(2, f.localMethod ?? method)
+      .int(4, 0);
+    out
+      .int(4, crc)
+      .int(4, f.zip64 === true ? 0xffffffff : compressed)
+      .int(4, f.zip64 === true ? 0xffffffff : size)
+      .int(2, localName.length)
+      .int(2, 0)
+      .raw(localName)
+      .raw(packed);
     const extra = new Out();
     if (f.zip64 === true) extra.int(2, 1).int(2, 24).int(8, size).int(8, compressed).int(8, offset);
-    directory.int(4, 0x02014b50).int(2, 0x031e).int(2, 45).int(2, f.flags ?? 0x800).int(2, method).int(4, 0).int(4, crc);
+    directory
+      .int(4, 0x02014b50)
+      .int(2, 0x031e)
+      .int(2, 45)
+      .int(2, f.flags ?? 0x800)
+      .int(2, method)
+      .int(4, 0)
+      .int(4, crc);
     directory.int(4, f.zip64 === true ? 0xffffffff : compressed).int(4, f.zip64 === true ? 0xffffffff : size);
-    directory.int(2, name.length).int(2, extra.parts.length).int(2, 0).int(2, f.disk ?? 0).int(2, 0).int(4, f.attributes ?? 0);
-    directory.int(4, f.zip64 === true ? 0xffffffff : offset).raw(name).raw(Uint8Array.from(extra.parts));
+    directory
+      .int(2, name.length)
+      .int(2, extra.parts.length)
+      .int(2, 0)
+      .int(2, f.disk ?? 0)
+      .int(2, 0)
+      .int(4, f.attributes ?? 0);
+    directory
+      .int(4, f.zip64 === true ? 0xffffffff : offset)
+      .raw(name)
+      .raw(Uint8Array.from(extra.parts));
   }
   directory.raw(new Uint8Array(tricks.junk ?? 0));
   const at = tricks.directoryOffset ?? out.parts.length;
@@ -83,6 +111,14 @@ export function buildZip(files: readonly ZipFile[], tricks: ZipTricks = {}): Uin
     out.int(4, 0x06064b50).int(8, 44).int(2, 45).int(2, 45).int(4, 0).int(4, 0).int(8, count).int(8, count).int(8, size).int(8, at);
     out.int(4, 0x07064b50).int(4, 0).int(8, end).int(4, 1);
     out.int(4, 0x06054b50).int(2, 0).int(2, 0).int(2, 0xffff).int(2, 0xffff).int(4, 0xffffffff).int(4, 0xffffffff);
-  } else out.int(4, 0x06054b50).int(2, tricks.disk ?? 0).int(2, tricks.disk ?? 0).int(2, count).int(2, count).int(4, size).int(4, at);
+  } else
+    out
+      .int(4, 0x06054b50)
+      .int(2, tricks.disk ?? 0)
+      .int(2, tricks.disk ?? 0)
+      .int(2, count)
+      .int(2, count)
+      .int(4, size)
+      .int(4, at);
   return Uint8Array.from(out.int(2, comment.length).raw(comment).parts);
 }

@@ -1,10 +1,27 @@
-import { type AnyOp, type AttrRecord, describeOrigin, type HostTensor, namedOperands, type Node, QfuseError, ShapeEnv, type TensorType, tensorType, typeText } from '@qfuse/ir';
+import {
+  type AnyOp,
+  type AttrRecord,
+  describeOrigin,
+  type HostTensor,
+  namedOperands,
+  type Node,
+  QfuseError,
+  ShapeEnv,
+  type TensorType,
+  tensorType,
+  typeText,
+} from '@qfuse/ir';
 
 /**
  * Asks the op's shape rule again, now that every size is a number: of symbolic sizes that may be equal the rule had
  * to assume that they are.
  */
-export function checkShapes(node: Node, slots: readonly (HostTensor | undefined)[], attrs: AttrRecord, stated: readonly TensorType[]): void {
+export function checkShapes(
+  node: Node,
+  slots: readonly (HostTensor | undefined)[],
+  attrs: AttrRecord,
+  stated: readonly TensorType[],
+): void {
   const { op } = node;
   const fail = (why: string): never => {
     throw new QfuseError('interp/shape', `${op.name}: ${why}`);
@@ -12,7 +29,8 @@ export function checkShapes(node: Node, slots: readonly (HostTensor | undefined)
   const types = slots.map((s) => (s === undefined ? undefined : tensorType(s.dtype, s.shape)));
   const inferred = op.infer({ operands: namedOperands(op, types) as never, attrs, env: new ShapeEnv(), fail });
   inferred.forEach((t, i) => {
-    if (t !== stated[i]) fail(`result ${i} is ${typeText(t)}, but the program says ${stated[i] === undefined ? 'there is none' : typeText(stated[i])}`);
+    if (t !== stated[i])
+      fail(`result ${i} is ${typeText(t)}, but the program says ${stated[i] === undefined ? 'there is none' : typeText(stated[i])}`);
   });
 }
 

@@ -15,6 +15,8 @@ export function decomposition(op: OpDefinition, types: readonly (TensorType | un
     throw new QfuseError('ir/infer', `${op.name}: ${why}`);
   };
   const results = op.infer({ operands: namedOperands(op, types) as never, attrs: attrs as never, env: graph.env, fail });
-  edit.setOutputs(op.decompose({ operands: namedOperands(op, values) as never, attrs: attrs as never, env: graph.env, builder: edit, results }));
+  edit.setOutputs(
+    op.decompose({ operands: namedOperands(op, values) as never, attrs: attrs as never, env: graph.env, builder: edit, results }),
+  );
   return graph;
 }

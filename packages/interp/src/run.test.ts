@@ -29,7 +29,13 @@ const Times = defineOp({
   operands: { x: tensor() },
   attrs: { by: attr.int() },
   infer: ({ operands: { x } }) => [x],
-  reference: ({ operands: { x }, attrs }) => [tensorOf(x.dtype, x.shape, Array.from(x.data as Float32Array, (v) => v * attrs.by))],
+  reference: ({ operands: { x }, attrs }) => [
+    tensorOf(
+      x.dtype,
+      x.shape,
+      Array.from(x.data as Float32Array, (v) => v * attrs.by),
+    ),
+  ],
 });
 
 /** `x + y` of equal shapes. */
@@ -38,7 +44,13 @@ const Plus = defineOp({
   summary: 'sum of two tensors',
   operands: { x: tensor(), y: tensor() },
   infer: ({ operands: { x, y }, env, fail }) => (env.equal(x.shape[0]!, y.shape[0]!) === 'no' ? fail('sizes differ') : [x]),
-  reference: ({ operands: { x, y } }) => [tensorOf(x.dtype, x.shape, Array.from(x.data as Float32Array, (v, i) => v + (y.data[i] as number)))],
+  reference: ({ operands: { x, y } }) => [
+    tensorOf(
+      x.dtype,
+      x.shape,
+      Array.from(x.data as Float32Array, (v, i) => v + (y.data[i] as number)),
+    ),
+  ],
 });
 
 /** `2 · x` and `3 · x`, by two others. */
@@ -55,10 +67,18 @@ const f32 = (...shape: Parameters<typeof tensorType>[1]) => tensorType('f32', sh
 const values = (t: HostTensor | undefined): number[] => Array.from(t!.data, Number);
 
 /** A graph over inputs `x0: types[0]`, …, whose outputs `build` returns. */
-function graphOf(types: readonly ReturnType<typeof tensorType>[], build: (edit: Editor, inputs: readonly Value[]) => readonly Value[]): Graph {
+function graphOf(
+  types: readonly ReturnType<typeof tensorType>[],
+  build: (edit: Editor, inputs: readonly Value[]) => readonly Value[],
+): Graph {
   const graph = new Graph();
   const edit = new Editor(graph);
-  edit.setOutputs(build(edit, types.map((t, i) => edit.addInput(`x${i}`, t))));
+  edit.setOutputs(
+    build(
+      edit,
+      types.map((t, i) => edit.addInput(`x${i}`, t)),
+    ),
+  );
   return graph;
 }
 
@@ -102,7 +122,11 @@ describe('results', () => {
   test('a decomposed op gives all its results; the body is kept by the evaluator', () => {
     const graph = graphOf([f32(2)], (edit, [x]) => edit.create(Both, { x: x! }).results);
     const evaluator = new Evaluator();
-    for (const k of [1, 2]) expect(runGraph(graph, [tensorOf('f32', [2], [k, 4])], evaluator).outputs.map(values)).toEqual([[2 * k, 8], [3 * k, 12]]);
+    for (const k of [1, 2])
+      expect(runGraph(graph, [tensorOf('f32', [2], [k, 4])], evaluator).outputs.map(values)).toEqual([
+        [2 * k, 8],
+        [3 * k, 12],
+      ]);
   });
 
   test('bodies of other shapes and attributes are others, -0.0 and 0.0 included', () => {
@@ -118,11 +142,20 @@ describe('results', () => {
     const graph = graphOf([f32(symbol('s0'))], (edit, [x]) => [0, -0, 0].map((more) => edit.create(Spy, { x: x! }, { more }).result));
     const evaluator = new Evaluator();
     for (const size of [1, 3, 1]) runGraph(graph, [hostTensor('f32', [size])], evaluator);
-    expect(seen).toEqual([[1, 0], [1, -0], [3, 0], [3, -0]]);
+    expect(seen).toEqual([
+      [1, 0],
+      [1, -0],
+      [3, 0],
+      [3, -0],
+    ]);
   });
 
   test('halves are rounded where an op ends', () => {
-    for (const [dtype, third] of [['f16', 0.333251953125], ['bf16', 0.333984375], ['f64', 1 / 3]] as const) {
+    for (const [dtype, third] of [
+      ['f16', 0.333251953125],
+      ['bf16', 0.333984375],
+      ['f64', 1 / 3],
+    ] as const) {
       const Third = defineOp({
         name: 'test.third',
         summary: 'one third of x',
@@ -141,7 +174,9 @@ describe('results', () => {
       summary: 'how many tensors there are',
       operands: { list: tensorList(), last: tensor() },
       infer: ({ operands: { last } }) => [last],
-      reference: ({ operands: { list, last } }) => [tensorOf('f32', [1], [list.filter((t) => t !== undefined).length * 10 + (last.data[0] as number)])],
+      reference: ({ operands: { list, last } }) => [
+        tensorOf('f32', [1], [list.filter((t) => t !== undefined).length * 10 + (last.data[0] as number)]),
+      ],
     });
     const Maybe = defineOp({
       name: 'test.maybe',
@@ -167,7 +202,13 @@ describe('symbolic sizes', () => {
     operands: {},
     attrs: { first: attr.dim(), rest: attr.dims() },
     infer: ({ attrs }) => [tensorType('f32', [attrs.first, ...attrs.rest])],
-    reference: ({ attrs }) => [tensorOf('f32', [attrs.first, ...attrs.rest], Array.from({ length: attrs.first * attrs.rest.reduce((a, b) => a * b, 1) }, (_, i) => i))],
+    reference: ({ attrs }) => [
+      tensorOf(
+        'f32',
+        [attrs.first, ...attrs.rest],
+        Array.from({ length: attrs.first * attrs.rest.reduce((a, b) => a * b, 1) }, (_, i) => i),
+      ),
+    ],
   });
 
   test('attributes get their numbers', () => {
@@ -188,8 +229,13 @@ describe('symbolic sizes', () => {
   });
 
   test('a stated type that the sizes contradict is refused', () => {
-    const graph = graphOf([f32(n)], (edit, [x]) => [edit.create(Times, { x: x! }, { by: 1 }, { types: [f32(dimMul(symbol('m'), 1))] }).result, edit.addInput('m', f32(symbol('m')))]);
-    expect(refusal(() => runGraph(graph, [hostTensor('f32', [2]), hostTensor('f32', [3])])).message).toContain('result 0 is f32[2], but the program says f32[3]');
+    const graph = graphOf([f32(n)], (edit, [x]) => [
+      edit.create(Times, { x: x! }, { by: 1 }, { types: [f32(dimMul(symbol('m'), 1))] }).result,
+      edit.addInput('m', f32(symbol('m'))),
+    ]);
+    expect(refusal(() => runGraph(graph, [hostTensor('f32', [2]), hostTensor('f32', [3])])).message).toContain(
+      'result 0 is f32[2], but the program says f32[3]',
+    );
   });
 
   test('inputs are checked against the program', () => {
@@ -275,7 +321,9 @@ describe('errors', () => {
       reference: () => [hostTensor('f32', [7])],
     });
     const graph = graphOf([f32(1)], (edit, [x]) => [edit.create(Liar, { x: x! }, {}, { origin: sourceOrigin('n1') }).result]);
-    expect(() => runGraph(graph, [hostTensor('f32', [1])])).toThrow('at "n1", test.liar: test.liar returned f32[7], its shape rule says f32[1]');
+    expect(() => runGraph(graph, [hostTensor('f32', [1])])).toThrow(
+      'at "n1", test.liar: test.liar returned f32[7], its shape rule says f32[1]',
+    );
   });
 });
 

@@ -45,7 +45,12 @@ export interface RunOptions {
  * `interp/shape` when sizes that were symbolic contradict each other, `interp/value` when a node refuses its
  * operand values; the latter two name the node
  */
-export function runGraph(graph: Graph, inputs: readonly HostTensor[], evaluator: Evaluator = new Evaluator(), { buffers, observe }: RunOptions = {}): RunResult {
+export function runGraph(
+  graph: Graph,
+  inputs: readonly HostTensor[],
+  evaluator: Evaluator = new Evaluator(),
+  { buffers, observe }: RunOptions = {},
+): RunResult {
   const bindings = bindSymbols(graph, inputs);
   const values = new Map<Value, HostTensor>(graph.inputs.map((v, i) => [v, inputs[i]!]));
   for (const [name, tensor] of buffers ?? []) values.set(bufferOf(graph, name, tensor), tensor);
@@ -91,7 +96,8 @@ function bufferOf(graph: Graph, name: string, tensor: HostTensor): Value {
   const names = graph.mutations.map((m) => m.target.name).join(', ');
   if (target === undefined || graph.graphConstant(target) === undefined)
     throw new QfuseError('run/buffers', `the program changes no buffer "${name}"; it changes ${names === '' ? 'none' : names}`);
-  if (typeText(target.type) !== typeText(tensor)) throw new QfuseError('run/buffers', `buffer "${name}" is ${typeText(tensor)}, expected ${typeText(target.type)}`);
+  if (typeText(target.type) !== typeText(tensor))
+    throw new QfuseError('run/buffers', `buffer "${name}" is ${typeText(tensor)}, expected ${typeText(target.type)}`);
   return target;
 }
 
@@ -113,7 +119,10 @@ export class Evaluator {
    * @throws QfuseError `interp/no-reference`, or `interp/value` when the op refuses operand values (e.g. an index out of range)
    */
   evaluate(op: AnyOp, slots: Slots, attrs: AttrRecord, types: readonly TensorType[]): readonly HostTensor[] {
-    if (!isDefinition(op)) throw new QfuseError('interp/no-reference', `${op.name} has neither a reference nor a decomposition`, { help: 'define the op with defineOp of @qfuse/ops' });
+    if (!isDefinition(op))
+      throw new QfuseError('interp/no-reference', `${op.name} has neither a reference nor a decomposition`, {
+        help: 'define the op with defineOp of @qfuse/ops',
+      });
     const out = op.reference === undefined ? this.#decomposed(op, slots, attrs) : this.#referenced(op, op.reference, slots, attrs, types);
     checkResults(op, out, types);
     return out;
@@ -124,7 +133,13 @@ export class Evaluator {
     return runGraph(this.#body(op, slots, attrs), given, this).outputs;
   }
 
-  #referenced(op: OpDefinition, reference: NonNullable<OpDefinition['reference']>, slots: Slots, attrs: AttrRecord, types: readonly TensorType[]): readonly HostTensor[] {
+  #referenced(
+    op: OpDefinition,
+    reference: NonNullable<OpDefinition['reference']>,
+    slots: Slots,
+    attrs: AttrRecord,
+    types: readonly TensorType[],
+  ): readonly HostTensor[] {
     const fail = (why: string): never => {
       throw new QfuseError('interp/value', `${op.name}: ${why}`);
     };

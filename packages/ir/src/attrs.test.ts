@@ -50,7 +50,19 @@ describe.each(Object.entries(Every.attrs) as [string, AttrSpec<any>][])('attribu
   });
 
   test('refuses what is of another kind', () => {
-    const wrong: unknown[] = [undefined, null, {}, Symbol.iterator, [[]], [null], [{ kind: 'int', value: 0.5 }], { kind: 'int', value: 'x' }, { kind: 'int', value: 2n ** 64n }, { kind: 'bool', value: 1 }, 5n];
+    const wrong: unknown[] = [
+      undefined,
+      null,
+      {},
+      Symbol.iterator,
+      [[]],
+      [null],
+      [{ kind: 'int', value: 0.5 }],
+      { kind: 'int', value: 'x' },
+      { kind: 'int', value: 2n ** 64n },
+      { kind: 'bool', value: 1 },
+      5n,
+    ];
     if (spec.kind !== 'string') wrong.push('text', ['text']);
     for (const value of wrong) expect(() => canonical(spec, value as never), String(value)).toThrow(QfuseError);
   });
@@ -78,7 +90,9 @@ describe('a record', () => {
     const scalar = { v: attr.scalar() };
     expect(internAttrs(scalar, ['v'], { v: intScalar(1) })).not.toBe(internAttrs(scalar, ['v'], { v: floatScalar(1) }));
     const strings = { v: attr.string(), w: attr.string() };
-    expect(internAttrs(strings, ['v', 'w'], { v: '";string w="', w: '' })).not.toBe(internAttrs(strings, ['v', 'w'], { v: '', w: '";string w="' }));
+    expect(internAttrs(strings, ['v', 'w'], { v: '";string w="', w: '' })).not.toBe(
+      internAttrs(strings, ['v', 'w'], { v: '', w: '";string w="' }),
+    );
   });
 
   it('is not fooled by a list that changes after it was given', () => {
@@ -92,7 +106,17 @@ describe('a record', () => {
   });
 
   it('has its defaults filled in', () => {
-    expect(intern(Options, {})).toMatchObject({ int: 1, float: Number.NaN, floats: [0, -0], bool: false, string: 'none', dim: symbol('s0'), dims: [], scalar: intScalar(1), ints: undefined });
+    expect(intern(Options, {})).toMatchObject({
+      int: 1,
+      float: Number.NaN,
+      floats: [0, -0],
+      bool: false,
+      string: 'none',
+      dim: symbol('s0'),
+      dims: [],
+      scalar: intScalar(1),
+      ints: undefined,
+    });
     expect(intern(Options, { int: undefined })).toBe(intern(Options, { int: 1 }));
   });
 
@@ -100,7 +124,9 @@ describe('a record', () => {
     const specs = { axis: attr.int({ min: -2, max: 1 }), mode: attr.oneOf('none', 'tanh') };
     const names = ['axis', 'mode'];
     expect(() => internAttrs(specs, names, { axis: 2, mode: 'none' })).toThrow('attribute "axis": expected int >= -2 <= 1, found 2');
-    expect(() => internAttrs(specs, names, { axis: 0, mode: 'erf' })).toThrow('attribute "mode": expected one of "none", "tanh", found "erf"');
+    expect(() => internAttrs(specs, names, { axis: 0, mode: 'erf' })).toThrow(
+      'attribute "mode": expected one of "none", "tanh", found "erf"',
+    );
     expect(() => internAttrs(specs, names, { axis: 0 })).toThrow('attribute "mode": expected one of "none", "tanh", found nothing');
     expect(() => internAttrs(specs, names, { axis: 0, mode: 'none', dim: 1 })).toThrow('unknown attribute "dim"');
     expect(() => internAttrs(specs, names, { axis: 0, mode: 'none' } as never)).not.toThrow();
@@ -125,7 +151,14 @@ test('a declaration says what it accepts', () => {
 });
 
 test('types follow from the declaration', () => {
-  expectTypeOf<AttrsOutOf<typeof Every>>().toMatchObjectType<{ readonly int: number; readonly floats: readonly number[]; readonly mode: 'none' | 'tanh'; readonly dtype: DType; readonly scalar: Scalar; readonly dims: readonly Dim[] }>();
+  expectTypeOf<AttrsOutOf<typeof Every>>().toMatchObjectType<{
+    readonly int: number;
+    readonly floats: readonly number[];
+    readonly mode: 'none' | 'tanh';
+    readonly dtype: DType;
+    readonly scalar: Scalar;
+    readonly dims: readonly Dim[];
+  }>();
   expectTypeOf<AttrsOutOf<typeof Options>['int']>().toEqualTypeOf<number>();
   expectTypeOf<AttrsOutOf<typeof Options>['ints']>().toEqualTypeOf<readonly number[] | undefined>();
   expectTypeOf<{}>().toExtend<AttrsInOf<typeof Options>>();

@@ -43,7 +43,8 @@ export interface AttrSpec<T = AttrValue, Optional extends boolean = boolean> {
   readonly default: T | undefined;
 }
 
-const spec = <T>(kind: AttrKind, more: Partial<AttrSpec<T>> = {}): AttrSpec<T, false> => Object.freeze({ kind, ...more, optional: false, default: undefined });
+const spec = <T>(kind: AttrKind, more: Partial<AttrSpec<T>> = {}): AttrSpec<T, false> =>
+  Object.freeze({ kind, ...more, optional: false, default: undefined });
 
 /** Combinators that declare attributes. */
 export const attr = Object.freeze({

@@ -8,26 +8,39 @@ import { type TensorType, tensorType, typeText } from './types.js';
  * Finds the value of each symbol from the shapes of `inputs` and checks every dim.
  * @throws QfuseError `run/inputs` or `ir/dim-range` naming the input and what was expected
  */
-export function bindSymbols(graph: Graph, inputs: readonly { readonly dtype: string; readonly shape: readonly number[] }[]): Map<string, number> {
+export function bindSymbols(
+  graph: Graph,
+  inputs: readonly { readonly dtype: string; readonly shape: readonly number[] }[],
+): Map<string, number> {
   if (inputs.length !== graph.inputs.length)
-    throw new QfuseError('run/inputs', `${inputs.length} inputs were given, the program has ${graph.inputs.length}: ${graph.inputs.map((v) => `${v.name}: ${typeText(v.type)}`).join(', ')}`);
+    throw new QfuseError(
+      'run/inputs',
+      `${inputs.length} inputs were given, the program has ${graph.inputs.length}: ${graph.inputs.map((v) => `${v.name}: ${typeText(v.type)}`).join(', ')}`,
+    );
   const bindings = new Map<string, number>();
   const pending: [Dim, number, string][] = [];
   graph.inputs.forEach((input, i) => {
     const given = inputs[i]!;
     const { dtype, shape } = input.type;
     if (given.dtype !== dtype || given.shape.length !== shape.length)
-      throw new QfuseError('run/inputs', `input "${input.name}" is ${given.dtype}[${given.shape.join(', ')}], expected ${typeText(input.type)}`);
+      throw new QfuseError(
+        'run/inputs',
+        `input "${input.name}" is ${given.dtype}[${given.shape.join(', ')}], expected ${typeText(input.type)}`,
+      );
     shape.forEach((dim, axis) => pending.push([dim, given.shape[axis]!, `input "${input.name}", axis ${axis}`]));
   });
   // Each round finds the symbols that are alone in their dim once the known ones are put in: `s0`, then `4*s1 + s0`.
-  for (let known = -1; known < bindings.size; ) {
+  for (let known = -1; known < bindings.size;) {
     known = bindings.size;
     for (const [dim, size, where] of pending) solve(graph, dim, size, where, bindings);
   }
   for (const [dim, size, where] of pending) {
     const expected = evaluateDim(dim, bindings);
-    if (expected !== size) throw new QfuseError('run/inputs', `${where} has size ${size}, expected ${expected}${typeof dim === 'number' ? '' : ` (${dim.key})`}`);
+    if (expected !== size)
+      throw new QfuseError(
+        'run/inputs',
+        `${where} has size ${size}, expected ${expected}${typeof dim === 'number' ? '' : ` (${dim.key})`}`,
+      );
   }
   return bindings;
 }

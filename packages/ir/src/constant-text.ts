@@ -17,7 +17,9 @@ export function constantText(constant: Constant): string {
   // A key that is no hash was given by name, as in tests: it says more than the numbers.
   if (!constant.resolved || count > INLINE_ELEMENTS || !/^[0-9a-f]{32}$/.test(constant.key)) return `#${constant.key}`;
   const bytes = constant.bytes();
-  const texts = Array.from(decodeElements(dtype, bytes, count) as ArrayLike<number | bigint>, (x) => (isFloat(dtype) ? floatText(Number(x)) : String(x)));
+  const texts = Array.from(decodeElements(dtype, bytes, count) as ArrayLike<number | bigint>, (x) =>
+    isFloat(dtype) ? floatText(Number(x)) : String(x),
+  );
   if (!sameBytes(bytes, bytesOf(dtype, texts))) return `bits<"${hexOf(bytes)}">`;
   if (count > 1 && texts.every((t) => t === texts[0])) return `splat<${texts[0]}>`;
   return `dense<[${texts.join(', ')}]>`;

@@ -1,7 +1,29 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { ops } from '../test/ops.js';
-import { bufferSource, Constant, constantOf, constantText, contentKey, countOf, type DType, dtypes, Editor, encodeElements, Graph, hostTensor, newElements, parseGraph, printGraph, QfuseError, storer, symbol, tensorFrom, tensorOf, tensorType } from './index.js';
+import {
+  bufferSource,
+  Constant,
+  constantOf,
+  constantText,
+  contentKey,
+  countOf,
+  type DType,
+  dtypes,
+  Editor,
+  encodeElements,
+  Graph,
+  hostTensor,
+  newElements,
+  parseGraph,
+  printGraph,
+  QfuseError,
+  storer,
+  symbol,
+  tensorFrom,
+  tensorOf,
+  tensorType,
+} from './index.js';
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const i8 = (...shape: number[]) => tensorType('i8', shape);
@@ -21,7 +43,14 @@ describe('a constant', () => {
   });
 
   it('does not read at all for a key that is known', () => {
-    const c = Constant.lazy(i8(2), 'file', () => { throw new Error('read'); }, 'abc');
+    const c = Constant.lazy(
+      i8(2),
+      'file',
+      () => {
+        throw new Error('read');
+      },
+      'abc',
+    );
     expect(c.key).toBe('abc');
   });
 
@@ -29,7 +58,12 @@ describe('a constant', () => {
     const a = Constant.of(i8(4), bytes(1, 2, 3, 4));
     expect(Constant.lazy(i8(4), 'elsewhere', () => bytes(0, 1, 2, 3, 4).subarray(1)).key).toBe(a.key);
     expect(a.key).toMatch(/^[0-9a-f]{32}$/);
-    const others = [Constant.of(i8(2, 2), bytes(1, 2, 3, 4)), Constant.of(tensorType('u8', [4]), bytes(1, 2, 3, 4)), Constant.of(i8(4), bytes(1, 2, 3, 5)), Constant.of(tensorType('f32', []), bytes(1, 2, 3, 4))];
+    const others = [
+      Constant.of(i8(2, 2), bytes(1, 2, 3, 4)),
+      Constant.of(tensorType('u8', [4]), bytes(1, 2, 3, 4)),
+      Constant.of(i8(4), bytes(1, 2, 3, 5)),
+      Constant.of(tensorType('f32', []), bytes(1, 2, 3, 4)),
+    ];
     expect(new Set([a, ...others].map((c) => c.key)).size).toBe(5);
   });
 
@@ -137,7 +171,13 @@ describe('the text of a constant', () => {
   });
 
   it('is the key of a large one, which is looked up', () => {
-    const c = constantOf(tensorOf('i8', [17], Array.from({ length: 17 }, (_, i) => i)));
+    const c = constantOf(
+      tensorOf(
+        'i8',
+        [17],
+        Array.from({ length: 17 }, (_, i) => i),
+      ),
+    );
     expect(constantText(c)).toBe(`#${c.key}`);
     const asked: string[] = [];
     const resolved = parseGraph(textOf(c), { ops, constants: (key, type) => (asked.push(`${key} ${type.dtype}`), c) });

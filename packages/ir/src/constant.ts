@@ -11,7 +11,10 @@ export interface ByteSource {
 }
 
 /** A {@link ByteSource} over memory; reads are views, nothing is copied. */
-export const bufferSource = (bytes: Uint8Array): ByteSource => ({ size: bytes.byteLength, read: (offset, length) => bytes.subarray(offset, offset + length) });
+export const bufferSource = (bytes: Uint8Array): ByteSource => ({
+  size: bytes.byteLength,
+  read: (offset, length) => bytes.subarray(offset, offset + length),
+});
 
 /**
  * An immutable tensor known at compile time, behind a handle: row-major contiguous little-endian bytes that are
@@ -60,7 +63,10 @@ export class Constant {
 
   #checkedOnce(bytes: Uint8Array): this {
     if (bytes.byteLength !== this.byteLength)
-      throw new QfuseError('ir/constant', `constant ${typeText(this.type)} (${this.source}) has ${bytes.byteLength} bytes, expected ${this.byteLength}`);
+      throw new QfuseError(
+        'ir/constant',
+        `constant ${typeText(this.type)} (${this.source}) has ${bytes.byteLength} bytes, expected ${this.byteLength}`,
+      );
     return this;
   }
 

@@ -205,7 +205,10 @@ export class Cursor {
       this.at = start;
       this.fail('a dtype');
     }
-    const type = tensorType(dtype, this.list('[', ']', () => this.#size()));
+    const type = tensorType(
+      dtype,
+      this.list('[', ']', () => this.#size()),
+    );
     this.#types.set(this.text.slice(start, this.at), type);
     return type;
   }

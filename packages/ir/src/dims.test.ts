@@ -1,7 +1,27 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { bindings, dimOf, sums, symbolNames, valueOf } from '../test/dims.js';
-import { Cursor, type Dim, dimAdd, dimCeilDiv, dimFloorDiv, dimMax, dimMin, dimMod, dimMul, dimProduct, dimSub, dimSymbols, dimText, evaluateDim, isSymbolName, QfuseError, substitute, symbol, type SymExpr } from './index.js';
+import {
+  Cursor,
+  type Dim,
+  dimAdd,
+  dimCeilDiv,
+  dimFloorDiv,
+  dimMax,
+  dimMin,
+  dimMod,
+  dimMul,
+  dimProduct,
+  dimSub,
+  dimSymbols,
+  dimText,
+  evaluateDim,
+  isSymbolName,
+  QfuseError,
+  substitute,
+  symbol,
+  type SymExpr,
+} from './index.js';
 
 const [s0, s1, s2] = symbolNames.map(symbol) as [SymExpr, SymExpr, SymExpr];
 const code = (work: () => unknown): string | undefined => {
@@ -53,7 +73,8 @@ describe('the normal form', () => {
   });
 
   it('has no negative zero', () => {
-    for (const zero of [dimMul(0, -1), dimSub(0, 0), dimMod(-4, -4), dimFloorDiv(0, -3), dimCeilDiv(0, 3), dimMod(0, -3)]) expect(Object.is(zero, 0)).toBe(true);
+    for (const zero of [dimMul(0, -1), dimSub(0, 0), dimMod(-4, -4), dimFloorDiv(0, -3), dimCeilDiv(0, 3), dimMod(0, -3)])
+      expect(Object.is(zero, 0)).toBe(true);
   });
 });
 
@@ -103,7 +124,17 @@ describe('what is refused', () => {
   test('division by the number 0', () => {
     expect(code(() => dimFloorDiv(s0, 0))).toBe('ir/dim-division');
     expect(code(() => dimMod(3, 0))).toBe('ir/dim-division');
-    expect(code(() => evaluateDim(dimFloorDiv(s0, s1), new Map([['s0', 4], ['s1', 0]])))).toBe('ir/dim-division');
+    expect(
+      code(() =>
+        evaluateDim(
+          dimFloorDiv(s0, s1),
+          new Map([
+            ['s0', 4],
+            ['s1', 0],
+          ]),
+        ),
+      ),
+    ).toBe('ir/dim-division');
   });
 
   test('a symbol without a value, by name', () => {
@@ -121,9 +152,17 @@ describe('what is refused', () => {
     const wide = Array.from({ length: 40 }, (_, i) => symbol(`a${i}`) as Dim).reduce(dimAdd);
     expect(code(() => dimMul(dimMul(wide, wide), wide))).toBe('ir/dim-overflow');
     let long: Dim = s0;
-    expect(code(() => { for (let i = 0; i < 1e5; i++) long = dimMul(long, s0); })).toBe('ir/dim-overflow');
+    expect(
+      code(() => {
+        for (let i = 0; i < 1e5; i++) long = dimMul(long, s0);
+      }),
+    ).toBe('ir/dim-overflow');
     let nested: Dim = s0;
-    expect(code(() => { for (let i = 0; i < 1e5; i++) nested = dimFloorDiv(dimAdd(nested, 1), 7); })).toBe('ir/dim-overflow');
+    expect(
+      code(() => {
+        for (let i = 0; i < 1e5; i++) nested = dimFloorDiv(dimAdd(nested, 1), 7);
+      }),
+    ).toBe('ir/dim-overflow');
   });
 
   test('names that are not identifiers or mean something in the text form', () => {

@@ -101,7 +101,11 @@ export const isSymbolName = (text: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$
  * @throws QfuseError `ir/symbol` when the name is not an identifier
  */
 export function symbol(name: string): SymExpr {
-  if (!isSymbolName(name)) throw new QfuseError('ir/symbol', `"${name}" cannot name a symbolic dim: expected letters, digits and "_", and none of ${[...reserved].join(', ')}`);
+  if (!isSymbolName(name))
+    throw new QfuseError(
+      'ir/symbol',
+      `"${name}" cannot name a symbolic dim: expected letters, digits and "_", and none of ${[...reserved].join(', ')}`,
+    );
   return ofAtom({ kind: 'symbol', name, key: name }) as SymExpr;
 }
 
@@ -252,7 +256,9 @@ export const applyAtom = (kind: 'floordiv' | 'mod' | 'min' | 'max', a: Dim, b: D
 /** Rebuilds `d` with each symbol replaced by what `replace` returns for its name (undefined keeps it). */
 export function substitute(d: Dim, replace: (name: string) => Dim | undefined): Dim {
   return mapAtoms(d, (f) =>
-    f.kind === 'symbol' ? (replace(f.name) ?? ofAtom(f)) : applyAtom(f.kind, substitute(f.args[0], replace), substitute(f.args[1], replace)),
+    f.kind === 'symbol'
+      ? (replace(f.name) ?? ofAtom(f))
+      : applyAtom(f.kind, substitute(f.args[0], replace), substitute(f.args[1], replace)),
   );
 }
 

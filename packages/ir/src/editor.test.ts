@@ -1,6 +1,21 @@
 import { describe, expect, expectTypeOf, it, test } from 'vitest';
 import { Add, Check, Concat, f32, Fill, Neg, Norm, ops, Pack, Split } from '../test/ops.js';
-import { Constant, Editor, Graph, graphReturn, isSorted, madeOrigin, type Node, parseGraph, printGraph, QfuseError, sourceOrigin, symbol, tensorType, type Value } from './index.js';
+import {
+  Constant,
+  Editor,
+  Graph,
+  graphReturn,
+  isSorted,
+  madeOrigin,
+  type Node,
+  parseGraph,
+  printGraph,
+  QfuseError,
+  sourceOrigin,
+  symbol,
+  tensorType,
+  type Value,
+} from './index.js';
 
 function setUp() {
   const graph = new Graph('g');
@@ -17,7 +32,7 @@ describe('creating nodes', () => {
   it('infers types, fills in attributes, appends', () => {
     const { graph, edit, x, y } = setUp();
     const sum = edit.create(Add, { x, y });
-    const fill = edit.create(Fill, { }, { size: [2, symbol('s0')] });
+    const fill = edit.create(Fill, {}, { size: [2, symbol('s0')] });
     expect(names(graph.nodes())).toEqual(['t.add', 't.fill']);
     expect(sum.result.type).toBe(f32(4));
     expect(fill.result.type).toBe(f32(2, symbol('s0')));
@@ -41,17 +56,35 @@ describe('creating nodes', () => {
     const { edit } = setUp();
     const dynamic = edit.addInput('d', f32(symbol('s0')));
     expect(edit.create(Neg, { x: dynamic }, {}, { types: [f32(symbol('u0'))] }).result.type).toBe(f32(symbol('u0')));
-    expect(() => edit.create(Neg, { x: dynamic }, {}, { types: [tensorType('i8', [symbol('s0')])] })).toThrow('results are f32[s0], but i8[s0] was stated');
+    expect(() => edit.create(Neg, { x: dynamic }, {}, { types: [tensorType('i8', [symbol('s0')])] })).toThrow(
+      'results are f32[s0], but i8[s0] was stated',
+    );
     expect(() => edit.create(Neg, { x: dynamic }, {}, { types: [] })).toThrow(QfuseError);
   });
 
   const refused: readonly [string, string, (e: ReturnType<typeof setUp>) => unknown][] = [
     ['a missing operand', 't.add at made by builder: operand "y" is missing', ({ edit, x }) => edit.create(Add, { x } as never)],
     ['an operand with another name', 't.neg has no operand "z"; it has x', ({ edit, x }) => edit.create(Neg, { x, z: x } as never)],
-    ['another dtype', 't.norm at made by builder: operand "x" is i8[2], expected dtype f32 or f64', ({ edit }) => edit.create(Norm, { x: edit.constant(i8(1, 2)) })],
-    ['another dtype in a list', 't.concat at made by builder: operand "items" is i8[2], expected dtype f32 or i32', ({ edit, x }) => edit.create(Concat, { items: [x, edit.constant(i8(1, 2))] })],
-    ['what the shape rule refuses', 't.add at made by builder: dtypes f32 and i8 differ', ({ edit, x }) => edit.create(Add, { x, y: edit.constant(i8(1)) })],
-    ['an attribute', 't.fill at made by builder: attribute "size": expected dims, found 3', ({ edit }) => edit.create(Fill, {}, { size: 3 as never })],
+    [
+      'another dtype',
+      't.norm at made by builder: operand "x" is i8[2], expected dtype f32 or f64',
+      ({ edit }) => edit.create(Norm, { x: edit.constant(i8(1, 2)) }),
+    ],
+    [
+      'another dtype in a list',
+      't.concat at made by builder: operand "items" is i8[2], expected dtype f32 or i32',
+      ({ edit, x }) => edit.create(Concat, { items: [x, edit.constant(i8(1, 2))] }),
+    ],
+    [
+      'what the shape rule refuses',
+      't.add at made by builder: dtypes f32 and i8 differ',
+      ({ edit, x }) => edit.create(Add, { x, y: edit.constant(i8(1)) }),
+    ],
+    [
+      'an attribute',
+      't.fill at made by builder: attribute "size": expected dims, found 3',
+      ({ edit }) => edit.create(Fill, {}, { size: 3 as never }),
+    ],
     ['too many slots', 't.neg at made by builder: 2 operands, expected at most 1', ({ edit, x }) => edit.createFromSlots(Neg, [x, x])],
     ['too few slots', 't.pack at made by builder: 1 operands, expected at least 2', ({ edit, x }) => edit.createFromSlots(Pack, [x])],
     ['a value of another graph', 't.neg: an operand belongs to another graph', ({ edit }) => edit.create(Neg, { x: setUp().x })],
@@ -97,7 +130,11 @@ describe('creating nodes', () => {
   it('knows its results', () => {
     const { edit, x } = setUp();
     const split = edit.create(Split, { x });
-    expect(split.results.map((r) => [r.producer, r.resultIndex])).toEqual([[split, 0], [split, 1], [split, 2]]);
+    expect(split.results.map((r) => [r.producer, r.resultIndex])).toEqual([
+      [split, 0],
+      [split, 1],
+      [split, 2],
+    ]);
     expect(() => split.result).toThrow('t.split has 3 results');
     expect(edit.create(Check, { x }).results).toEqual([]);
     expect([x.producer, x.resultIndex]).toEqual([undefined, 0]);
@@ -127,7 +164,10 @@ describe('names', () => {
     expect(edit.constant(a, 'x').name).not.toBe('x');
     expect(edit.constant(a, 'other')).toBe(edit.constant(a));
     expect(edit.constant(b, 'w').name).toBe('w');
-    expect(graph.constants.map((c) => [c.role, c.constant])).toEqual([['constant', a], ['constant', b]]);
+    expect(graph.constants.map((c) => [c.role, c.constant])).toEqual([
+      ['constant', a],
+      ['constant', b],
+    ]);
   });
 
   it('of removed constants are free again', () => {
@@ -162,7 +202,13 @@ describe('uses and readers', () => {
     edit.setOutputs([x, square.result, x]);
     expect(x.useCount).toBe(5);
     expect(new Set(x.readers())).toEqual(new Set([square, neg, graphReturn]));
-    expect(x.uses().filter((u) => u.reader === square).map((u) => u.index).sort()).toEqual([0, 1]);
+    expect(
+      x
+        .uses()
+        .filter((u) => u.reader === square)
+        .map((u) => u.index)
+        .sort(),
+    ).toEqual([0, 1]);
     expect(graph.ids.hasOneReader(x.id)).toBe(false);
     expect(graph.ids.hasOneReader(square.result.id)).toBe(true);
     expect([y.useCount, y.readers(), graph.ids.hasOneReader(y.id)]).toEqual([0, [], false]);

@@ -122,7 +122,10 @@ export class Editor implements Builder {
   #refine(op: AnyOp, inferred: readonly TensorType[], given: readonly TensorType[], origin: Origin): readonly TensorType[] {
     const fits = inferred.length === given.length && inferred.every((t, i) => mayBeSameType(this.graph.env, t, given[i]!));
     if (!fits)
-      throw new QfuseError('ir/type-mismatch', `${op.name} at ${describeOrigin(origin)}: results are ${inferred.map(typeText).join(', ')}, but ${given.map(typeText).join(', ')} was stated`);
+      throw new QfuseError(
+        'ir/type-mismatch',
+        `${op.name} at ${describeOrigin(origin)}: results are ${inferred.map(typeText).join(', ')}, but ${given.map(typeText).join(', ')} was stated`,
+      );
     return given;
   }
 
@@ -166,7 +169,8 @@ export class Editor implements Builder {
   /** Removes a graph constant that nothing reads. @throws Error when something does */
   removeConstant(value: Value): void {
     const entry = this.#state.constants.get(value.id);
-    if (entry === undefined || value.useCount > 0 || this.#state.mutated.has(value.id)) throw new Error(`"${value.name}" is not a constant without readers`);
+    if (entry === undefined || value.useCount > 0 || this.#state.mutated.has(value.id))
+      throw new Error(`"${value.name}" is not a constant without readers`);
     if (this.#state.byConstant.get(entry.constant) === value) this.#state.byConstant.delete(entry.constant);
     this.#state.constants.delete(value.id);
     this.#state.byName.delete(entry.name);
@@ -193,7 +197,8 @@ export class Editor implements Builder {
   /** Points every use of the results of `node` to `by`, then erases `node`. */
   replace(node: Node, by: readonly Value[]): void {
     const { results } = node;
-    if (results.length !== by.length) throw new Error(`${node.op.name} has ${results.length} results, ${by.length} replacements were given`);
+    if (results.length !== by.length)
+      throw new Error(`${node.op.name} has ${results.length} results, ${by.length} replacements were given`);
     for (let i = 0; i < results.length; i++) this.redirect(results[i]!, by[i]!);
     this.erase(node);
   }
@@ -208,7 +213,7 @@ export class Editor implements Builder {
     this.#checkSameType(from, to);
     const { store } = this.#state;
     let moved = 0;
-    for (let u = store.firstUse(from.id); u !== NONE; ) {
+    for (let u = store.firstUse(from.id); u !== NONE;) {
       const next = store.nextUse(u);
       if (only === undefined || only({ reader: this.graph.readerAt(store.useOwner(u)), index: this.graph.ids.useIndex(u) })) {
         store.unlink(u);
@@ -222,7 +227,10 @@ export class Editor implements Builder {
 
   #checkSameType(from: Value, to: Value): void {
     if (!mayBeSameType(this.graph.env, from.type, to.type))
-      throw new QfuseError('ir/type-mismatch', `a value of type ${typeText(from.type)} cannot be replaced by one of type ${typeText(to.type)}`);
+      throw new QfuseError(
+        'ir/type-mismatch',
+        `a value of type ${typeText(from.type)} cannot be replaced by one of type ${typeText(to.type)}`,
+      );
   }
 
   /** Puts `value` into the operand `name` of `node`. Result types are not inferred again. */
@@ -234,7 +242,8 @@ export class Editor implements Builder {
   setSlot(node: Node, index: number, value: Value | undefined): void {
     const { store } = this.#state;
     this.#checkHere(node);
-    if (!(index >= 0 && index < store.arity(node.id))) throw new Error(`${node.op.name} has ${store.arity(node.id)} operand slots, there is none at ${index}`);
+    if (!(index >= 0 && index < store.arity(node.id)))
+      throw new Error(`${node.op.name} has ${store.arity(node.id)} operand slots, there is none at ${index}`);
     if (value !== undefined) this.#checkReadable(value, node.op.name);
     const use = store.useBase(node.id) + index;
     store.unlink(use);
@@ -265,10 +274,15 @@ export class Editor implements Builder {
   }
 
   #hasReaders(node: Node): QfuseError {
-    const readers = [...new Set(node.results.flatMap((r) => r.readers()))].map((r) => ('op' in r ? `${r.op.name} at ${describeOrigin(r.origin)}` : 'the graph return'));
+    const readers = [...new Set(node.results.flatMap((r) => r.readers()))].map((r) =>
+      'op' in r ? `${r.op.name} at ${describeOrigin(r.origin)}` : 'the graph return',
+    );
     const more = readers.length > SHOWN_READERS ? ` and ${readers.length - SHOWN_READERS} more` : '';
     const verb = readers.length === 1 ? 'reads' : 'read';
-    return new QfuseError('ir/has-readers', `${node.op.name} at ${describeOrigin(node.origin)} cannot be erased: ${readers.slice(0, SHOWN_READERS).join(', ')}${more} ${verb} it`);
+    return new QfuseError(
+      'ir/has-readers',
+      `${node.op.name} at ${describeOrigin(node.origin)} cannot be erased: ${readers.slice(0, SHOWN_READERS).join(', ')}${more} ${verb} it`,
+    );
   }
 
   /** Moves a node in the list; `before` undefined means to the end. */
@@ -341,6 +355,7 @@ function slotsOf(op: AnyOp, operands: Record<string, unknown>): (Value | undefin
     else out.push(given as Value | undefined);
   }
   for (const name in operands)
-    if (operands[name] !== undefined && !names.includes(name)) throw new QfuseError('ir/operands', `${op.name} has no operand "${name}"; it has ${names.join(', ')}`);
+    if (operands[name] !== undefined && !names.includes(name))
+      throw new QfuseError('ir/operands', `${op.name} has no operand "${name}"; it has ${names.join(', ')}`);
   return out;
 }

@@ -1,6 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { byteLength, decodeElements, type DType, dtypeInfo, dtypes, encodeElements, fromBFloatBits, fromHalfBits, integerRange, isDType, isFloat, isInteger, newElements, roundTiesToEven, toBFloatBits, toHalfBits } from './index.js';
+import {
+  byteLength,
+  decodeElements,
+  type DType,
+  dtypeInfo,
+  dtypes,
+  encodeElements,
+  fromBFloatBits,
+  fromHalfBits,
+  integerRange,
+  isDType,
+  isFloat,
+  isInteger,
+  newElements,
+  roundTiesToEven,
+  toBFloatBits,
+  toHalfBits,
+} from './index.js';
 
 const float32 = (bits: number): number => new Float32Array(new Uint32Array([bits]).buffer)[0]!;
 
@@ -27,7 +44,12 @@ describe('f16', () => {
       const high = bits === 0x7bff ? 65536 : fromHalfBits(bits + 1);
       const middle = (low + high) / 2;
       const even = bits % 2 === 0 ? bits : bits + 1;
-      const found = [toHalfBits(middle), toHalfBits(-middle), toHalfBits(middle - (high - low) / 64), toHalfBits(middle + (high - low) / 64)];
+      const found = [
+        toHalfBits(middle),
+        toHalfBits(-middle),
+        toHalfBits(middle - (high - low) / 64),
+        toHalfBits(middle + (high - low) / 64),
+      ];
       const expected = [even, even | 0x8000, bits, bits + 1];
       if (found.join() !== expected.join()) expect([bits, ...found]).toEqual([bits, ...expected]);
     }
@@ -69,7 +91,21 @@ describe('bf16', () => {
 });
 
 test('roundTiesToEven', () => {
-  const cases: [number, number][] = [[0.5, 0], [1.5, 2], [2.5, 2], [-0.5, -0], [-1.5, -2], [-2.5, -2], [0.49999999999999994, 0], [-0.2, -0], [2 ** 52 + 1, 2 ** 52 + 1], [4503599627370495.5, 4503599627370496], [Number.NaN, Number.NaN], [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY], [-0, -0]];
+  const cases: [number, number][] = [
+    [0.5, 0],
+    [1.5, 2],
+    [2.5, 2],
+    [-0.5, -0],
+    [-1.5, -2],
+    [-2.5, -2],
+    [0.49999999999999994, 0],
+    [-0.2, -0],
+    [2 ** 52 + 1, 2 ** 52 + 1],
+    [4503599627370495.5, 4503599627370496],
+    [Number.NaN, Number.NaN],
+    [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY],
+    [-0, -0],
+  ];
   for (const [x, rounded] of cases) expect([x, roundTiesToEven(x)]).toEqual([x, rounded]);
   fc.assert(
     fc.property(fc.double({ min: -1e6, max: 1e6, noNaN: true }), (x) => {
@@ -83,7 +119,11 @@ test('roundTiesToEven', () => {
 
 describe('encoding and decoding', () => {
   const bytesOf = (dtype: DType): fc.Arbitrary<[number, Uint8Array]> =>
-    fc.nat(9).chain((count) => fc.tuple(fc.constant(count), fc.uint8Array({ minLength: byteLength(dtype, count), maxLength: byteLength(dtype, count) })));
+    fc
+      .nat(9)
+      .chain((count) =>
+        fc.tuple(fc.constant(count), fc.uint8Array({ minLength: byteLength(dtype, count), maxLength: byteLength(dtype, count) })),
+      );
 
   test.each(dtypes)('%s: bytes at any offset decode, and encode back', (dtype) => {
     fc.assert(

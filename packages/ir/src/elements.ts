@@ -1,7 +1,17 @@
 import { byteLength, type DType, dtypeInfo } from './dtype.js';
 
 /** Decoded elements: a JavaScript number per element, a bigint for `i64` and `u64`. */
-export type Elements = Float64Array | Float32Array | Int32Array | Uint32Array | Int16Array | Uint16Array | Int8Array | Uint8Array | BigInt64Array | BigUint64Array;
+export type Elements =
+  | Float64Array
+  | Float32Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array
+  | BigInt64Array
+  | BigUint64Array;
 
 /** A new zeroed array for `count` decoded elements: f16 and bf16 decode to Float32Array, i4 to Int8Array, u4 and bool to Uint8Array. */
 export function newElements(dtype: DType, count: number): Elements {
@@ -85,7 +95,8 @@ export function roundTiesToEven(x: number): number {
 
 /** Decodes `count` little-endian elements; the result shares memory with `bytes` where the platform allows. */
 export function decodeElements(dtype: DType, bytes: Uint8Array, count: number): Elements {
-  if (bytes.byteLength !== byteLength(dtype, count)) throw new RangeError(`${count} elements of ${dtype} take ${byteLength(dtype, count)} bytes, found ${bytes.byteLength}`);
+  if (bytes.byteLength !== byteLength(dtype, count))
+    throw new RangeError(`${count} elements of ${dtype} take ${byteLength(dtype, count)} bytes, found ${bytes.byteLength}`);
   const { bits } = dtypeInfo(dtype);
   if (bits === 4) {
     const out = newElements(dtype, count) as Int8Array | Uint8Array;

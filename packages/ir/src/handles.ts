@@ -126,7 +126,8 @@ export class Node<D extends AnyOp = AnyOp> {
   /** The operand called `name`, or undefined when an optional one is absent. @throws Error when it is variadic */
   operandOrNone(name: OperandName<D>): Value | undefined {
     const { op } = this;
-    if (op.variadic >= 0 && op.operandNames[op.variadic] === name) throw new Error(`operand "${name}" of ${op.name} is a list: ask operandList`);
+    if (op.variadic >= 0 && op.operandNames[op.variadic] === name)
+      throw new Error(`operand "${name}" of ${op.name} is a list: ask operandList`);
     return this.graph.valueOrNone(this.graph.ids.operand(this.id, this.graph.ids.slot(this.id, name)));
   }
 

@@ -1,6 +1,15 @@
 import { Constant } from './constant.js';
 import { type DType, dtypeInfo } from './dtype.js';
-import { decodeElements, type Elements, encodeElements, fromBFloatBits, fromHalfBits, newElements, toBFloatBits, toHalfBits } from './elements.js';
+import {
+  decodeElements,
+  type Elements,
+  encodeElements,
+  fromBFloatBits,
+  fromHalfBits,
+  newElements,
+  toBFloatBits,
+  toHalfBits,
+} from './elements.js';
 import { QfuseError } from './error.js';
 import { tensorType } from './types.js';
 
@@ -19,7 +28,8 @@ export const countOf = (shape: readonly number[]): number => shape.reduce((a, b)
 
 /** A host tensor over `data`, or over new zeros. @throws QfuseError `ir/tensor` when shape and data disagree */
 export function hostTensor(dtype: DType, shape: readonly number[], data: Elements = newElements(dtype, countOf(shape))): HostTensor {
-  if (data.length !== countOf(shape)) throw new QfuseError('ir/tensor', `shape [${shape.join(', ')}] has ${countOf(shape)} elements, the data has ${data.length}`);
+  if (data.length !== countOf(shape))
+    throw new QfuseError('ir/tensor', `shape [${shape.join(', ')}] has ${countOf(shape)} elements, the data has ${data.length}`);
   return { dtype, shape: [...shape], data };
 }
 
@@ -29,7 +39,8 @@ export function hostTensor(dtype: DType, shape: readonly number[], data: Element
  */
 export function tensorOf(dtype: DType, shape: readonly number[], values: ArrayLike<number | bigint | boolean>): HostTensor {
   const out = hostTensor(dtype, shape);
-  if (values.length !== out.data.length) throw new QfuseError('ir/tensor', `shape [${shape.join(', ')}] has ${out.data.length} elements, ${values.length} values were given`);
+  if (values.length !== out.data.length)
+    throw new QfuseError('ir/tensor', `shape [${shape.join(', ')}] has ${out.data.length} elements, ${values.length} values were given`);
   const store = storer(dtype);
   for (let i = 0; i < values.length; i++) store(out.data, i, values[i]!);
   return out;
@@ -59,7 +70,8 @@ function toBigInt(v: number | bigint | boolean): bigint {
 }
 
 /** The constant with the contents of a host tensor. */
-export const constantOf = (tensor: HostTensor, source = 'memory'): Constant => Constant.of(tensorType(tensor.dtype, tensor.shape), encodeElements(tensor.dtype, tensor.data), source);
+export const constantOf = (tensor: HostTensor, source = 'memory'): Constant =>
+  Constant.of(tensorType(tensor.dtype, tensor.shape), encodeElements(tensor.dtype, tensor.data), source);
 
 /** The contents of a constant. Must not be written to. */
 export function tensorFrom(constant: Constant): HostTensor {

@@ -1,4 +1,17 @@
-export { attr, type AttrKind, type AttrKinds, type AttrRecord, type AttrSpec, type AttrSpecs, type AttrValue, attrText, canonical, describeSpec, elementKind, internAttrs } from './attrs.js';
+export {
+  attr,
+  type AttrKind,
+  type AttrKinds,
+  type AttrRecord,
+  type AttrSpec,
+  type AttrSpecs,
+  type AttrValue,
+  attrText,
+  canonical,
+  describeSpec,
+  elementKind,
+  internAttrs,
+} from './attrs.js';
 export { bindSymbols, concreteAttrs, concreteType } from './bind.js';
 export { bufferSource, type ByteSource, Constant } from './constant.js';
 export {
@@ -22,9 +35,30 @@ export {
   SymExpr,
   type Term,
 } from './dims.js';
-export { byteLength, type DType, dtypeInfo, type DTypeInfo, type DTypeKind, dtypes, integerRange, isDType, isFloat, isInteger } from './dtype.js';
+export {
+  byteLength,
+  type DType,
+  dtypeInfo,
+  type DTypeInfo,
+  type DTypeKind,
+  dtypes,
+  integerRange,
+  isDType,
+  isFloat,
+  isInteger,
+} from './dtype.js';
 export { type Builder, type CreateOptions, Editor, type Snapshot } from './editor.js';
-export { decodeElements, type Elements, encodeElements, fromBFloatBits, fromHalfBits, newElements, roundTiesToEven, toBFloatBits, toHalfBits } from './elements.js';
+export {
+  decodeElements,
+  type Elements,
+  encodeElements,
+  fromBFloatBits,
+  fromHalfBits,
+  newElements,
+  roundTiesToEven,
+  toBFloatBits,
+  toHalfBits,
+} from './elements.js';
 export { no, QfuseError, type Verdict, yes } from './error.js';
 export { type ConstantRole, Graph, type GraphConstant, type GraphIds, type Mutation } from './graph.js';
 export { attrsOf as nodeAttrs, type GraphReturn, graphReturn, Node, type Use, Value } from './handles.js';

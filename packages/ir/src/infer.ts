@@ -22,7 +22,8 @@ export function inferTypes(
     return { attrs, types: inferResults(env, op, types, attrs) };
   } catch (cause) {
     // The checks and dim arithmetic report without knowing the node.
-    if (cause instanceof QfuseError) throw new QfuseError(cause.code, `${op.name} at ${describeOrigin(origin)}: ${cause.message}`, { cause, help: cause.help });
+    if (cause instanceof QfuseError)
+      throw new QfuseError(cause.code, `${op.name} at ${describeOrigin(origin)}: ${cause.message}`, { cause, help: cause.help });
     throw cause;
   }
 }
@@ -31,7 +32,12 @@ export function inferTypes(
  * Result types of `op` for operands of `types` and canonical `attrs`.
  * @throws QfuseError without the node's name
  */
-export function inferResults(env: ShapeEnv, op: AnyOp, types: readonly (TensorType | undefined)[], attrs: AttrRecord): readonly TensorType[] {
+export function inferResults(
+  env: ShapeEnv,
+  op: AnyOp,
+  types: readonly (TensorType | undefined)[],
+  attrs: AttrRecord,
+): readonly TensorType[] {
   return op.infer({ operands: operandTypes(op, types) as InferContext['operands'], attrs, env, fail });
 }
 
@@ -68,7 +74,8 @@ function operandTypes(op: AnyOp, slots: readonly (TensorType | undefined)[]): Re
 
 function checkDtype(op: AnyOp, name: string, type: TensorType): void {
   const { dtypes } = op.operands[name]!;
-  if (dtypes !== undefined && !dtypes.includes(type.dtype)) throw new QfuseError('ir/operands', `operand "${name}" is ${typeText(type)}, expected dtype ${dtypes.join(' or ')}`);
+  if (dtypes !== undefined && !dtypes.includes(type.dtype))
+    throw new QfuseError('ir/operands', `operand "${name}" is ${typeText(type)}, expected dtype ${dtypes.join(' or ')}`);
 }
 
 /** Whether two types may be one type: same dtype and rank, and no dims that are known to differ. */

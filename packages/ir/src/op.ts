@@ -16,7 +16,8 @@ export interface OperandSpec<K extends OperandKind = OperandKind> {
 }
 
 /** Declares a required operand, of one of `dtypes` when any are given. */
-export const tensor = (...dtypes: DType[]): OperandSpec<'required'> => Object.freeze({ kind: 'required', dtypes: dtypes.length > 0 ? dtypes : undefined });
+export const tensor = (...dtypes: DType[]): OperandSpec<'required'> =>
+  Object.freeze({ kind: 'required', dtypes: dtypes.length > 0 ? dtypes : undefined });
 
 /** Declares an operand that may be absent. */
 export const optionalTensor = (...dtypes: DType[]): OperandSpec<'optional'> =>

@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { describeOrigin, isStatic, madeOrigin, numel, type Origin, originText, sourceOrigin, sourcesOf, symbol, tensorType, typeText } from './index.js';
+import {
+  describeOrigin,
+  isStatic,
+  madeOrigin,
+  numel,
+  type Origin,
+  originText,
+  sourceOrigin,
+  sourcesOf,
+  symbol,
+  tensorType,
+  typeText,
+} from './index.js';
 
 const [a, b, c] = ['a', 'b', 'c'].map((n) => sourceOrigin(n)) as [Origin, Origin, Origin];
 
@@ -50,7 +62,14 @@ describe('an origin', () => {
     expect(describeOrigin(scoped)).toBe('"linear_3" (encoder.layer.0)');
     expect(describeOrigin(madeOrigin('fuse', [a, scoped]))).toBe('made by fuse from "a", "linear_3" (encoder.layer.0)');
     expect(describeOrigin(madeOrigin('fuse', []))).toBe('made by fuse');
-    expect(describeOrigin(madeOrigin('fuse', Array.from({ length: 9 }, (_, i) => sourceOrigin(`n${i}`))))).toBe('made by fuse from "n0", "n1", "n2", "n3" and 5 more');
+    expect(
+      describeOrigin(
+        madeOrigin(
+          'fuse',
+          Array.from({ length: 9 }, (_, i) => sourceOrigin(`n${i}`)),
+        ),
+      ),
+    ).toBe('made by fuse from "n0", "n1", "n2", "n3" and 5 more');
     expect(originText(scoped)).toBe('"linear_3" in "encoder.layer.0"');
     expect(originText(madeOrigin('fuse', [a, scoped]))).toBe('"fuse"["a", "linear_3" in "encoder.layer.0"]');
   });

@@ -88,7 +88,8 @@ const sources = new Interner<Origin>();
 const unsourced = new Interner<Origin>();
 
 /** The origin "node `name` of the source file"; `scope` is its module path, e.g. `encoder.layer.0`. */
-export const sourceOrigin = (name: string, scope = ''): Origin => sources.get(`${name.length} ${name}${scope}`, () => new SourceOrigin(name, scope));
+export const sourceOrigin = (name: string, scope = ''): Origin =>
+  sources.get(`${name.length} ${name}${scope}`, () => new SourceOrigin(name, scope));
 
 /**
  * The origin "made by rule or pass `by` from `from`"; duplicates are dropped. What was itself made by something

@@ -67,7 +67,9 @@ class Parser {
       cursor.expect(':');
       return { key, type: cursor.type() };
     });
-    if (cursor.takeWord('where')) do this.#fact(graph); while (cursor.take(','));
+    if (cursor.takeWord('where'))
+      do this.#fact(graph);
+      while (cursor.take(','));
     for (const { key, type } of inputs) this.#values.add(key, edit.addInput(ValueNames.nameOf(key), type));
     cursor.expect('{');
     const mutations: Mutation[] = [];
@@ -79,7 +81,9 @@ class Parser {
       } else this.#statement();
     }
     const outputs: Value[] = [];
-    if (cursor.peek() === '%') do outputs.push(this.#value()); while (cursor.take(','));
+    if (cursor.peek() === '%')
+      do outputs.push(this.#value());
+      while (cursor.take(','));
     cursor.expect('}');
     edit.setOutputs(outputs, mutations);
     return graph;
@@ -91,7 +95,10 @@ class Parser {
     const at = cursor.where();
     const version = cursor.integer();
     if (version !== textVersion)
-      throw new QfuseError('ir/text-version', `${at}: the text is written in version ${version} of the text form, this qfuse reads version ${textVersion}`);
+      throw new QfuseError(
+        'ir/text-version',
+        `${at}: the text is written in version ${version} of the text form, this qfuse reads version ${textVersion}`,
+      );
     this.#versions = new Map();
     while (cursor.takeWord('uses')) this.#versions.set(cursor.name(), cursor.integer());
   }
@@ -101,7 +108,10 @@ class Parser {
     if (this.#versions === undefined) return;
     const found = this.#versions.get(op.name) ?? 1;
     if (found !== op.version)
-      throw new QfuseError('ir/op-version', `${this.cursor.where(start)}: the text uses ${op.name} version ${found}, this qfuse has version ${op.version}`);
+      throw new QfuseError(
+        'ir/op-version',
+        `${this.cursor.where(start)}: the text uses ${op.name} version ${found}, this qfuse has version ${op.version}`,
+      );
   }
 
   #fact(graph: Graph): void {
@@ -232,11 +242,19 @@ class Parser {
     return cursor.fail(`${results.length} result names for ${op.name}`);
   }
 
-  #create(start: number, op: AnyOp, slots: readonly (Value | undefined)[], attrs: AttrRecord | undefined, types: readonly TensorType[] | undefined, origin: Origin | undefined): Node {
+  #create(
+    start: number,
+    op: AnyOp,
+    slots: readonly (Value | undefined)[],
+    attrs: AttrRecord | undefined,
+    types: readonly TensorType[] | undefined,
+    origin: Origin | undefined,
+  ): Node {
     try {
       return this.#editor.createFromSlots(op, slots, attrs, { types, origin });
     } catch (cause) {
-      if (cause instanceof QfuseError) throw new QfuseError(cause.code, `${this.cursor.where(start)}: ${cause.message}`, { cause, help: cause.help });
+      if (cause instanceof QfuseError)
+        throw new QfuseError(cause.code, `${this.cursor.where(start)}: ${cause.message}`, { cause, help: cause.help });
       throw cause;
     }
   }

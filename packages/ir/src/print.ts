@@ -36,7 +36,8 @@ export function printGraph(graph: Graph, options: PrintOptions = {}): string {
   const inputs = graph.inputs.map((v) => `${text(v.id)}: ${typeText(v.type)}`).join(', ');
   const facts = envText(graph.env);
   lines.push(`graph @${identifier(graph.name)}(${inputs})${facts === '' ? '' : ` where ${facts}`} {`);
-  for (const { value, name, role, constant } of graph.constants) lines.push(`  ${text(value.id)} = ${role} ${JSON.stringify(name)} : ${typeText(value.type)} = ${constantText(constant)}`);
+  for (const { value, name, role, constant } of graph.constants)
+    lines.push(`  ${text(value.id)} = ${role} ${JSON.stringify(name)} : ${typeText(value.type)} = ${constantText(constant)}`);
   const printer = new NodePrinter(graph, text, options.origins === true);
   for (let n = ids.first; n >= 0; n = ids.next(n)) lines.push(printer.line(n));
   for (const { target, value } of graph.mutations) lines.push(`  mutate ${text(target.id)} = ${text(value.id)}`);

@@ -1,7 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { dimOf, sums, symbolNames, valueOf } from '../test/dims.js';
-import { dimAdd, dimFloorDiv, dimMax, dimMin, dimMod, dimMul, dimSub, evaluateDim, ShapeEnv, symbol, type SymExpr, type Tri } from './index.js';
+import {
+  dimAdd,
+  dimFloorDiv,
+  dimMax,
+  dimMin,
+  dimMod,
+  dimMul,
+  dimSub,
+  evaluateDim,
+  ShapeEnv,
+  symbol,
+  type SymExpr,
+  type Tri,
+} from './index.js';
 
 const [s0, s1] = symbolNames.map(symbol) as [SymExpr, SymExpr, SymExpr];
 
@@ -13,7 +26,11 @@ interface Facts {
 
 /** Facts with few enough values to try all of them. No symbol is 0, so that divisions are defined. */
 const facts: fc.Arbitrary<Facts> = fc
-  .tuple(...symbolNames.map(() => fc.record({ min: fc.integer({ min: 1, max: 6 }), length: fc.integer({ min: 0, max: 4 }), divisor: fc.integer({ min: 1, max: 4 }) })))
+  .tuple(
+    ...symbolNames.map(() =>
+      fc.record({ min: fc.integer({ min: 1, max: 6 }), length: fc.integer({ min: 0, max: 4 }), divisor: fc.integer({ min: 1, max: 4 }) }),
+    ),
+  )
   .map((given) => {
     const env = new ShapeEnv();
     let all: ReadonlyMap<string, number>[] = [new Map()];
@@ -42,8 +59,14 @@ describe('every answer is proved', () => {
     fc.assert(
       fc.property(facts, sums, sums, ({ env, all }, x, y) => {
         const [a, b] = [dimOf(x), dimOf(y)];
-        expectProved(env.equal(a, b), all.map((v) => valueOf(x, v) === valueOf(y, v)));
-        expectProved(env.lessEqual(a, b), all.map((v) => valueOf(x, v) <= valueOf(y, v)));
+        expectProved(
+          env.equal(a, b),
+          all.map((v) => valueOf(x, v) === valueOf(y, v)),
+        );
+        expectProved(
+          env.lessEqual(a, b),
+          all.map((v) => valueOf(x, v) <= valueOf(y, v)),
+        );
       }),
       runs,
     );
@@ -52,7 +75,10 @@ describe('every answer is proved', () => {
   test('divides', () => {
     fc.assert(
       fc.property(facts, sums, fc.integer({ min: 0, max: 8 }), ({ env, all }, x, k) => {
-        expectProved(env.divides(k, dimOf(x)), all.map((v) => (k === 0 ? valueOf(x, v) === 0 : Math.abs(valueOf(x, v) % k) === 0)));
+        expectProved(
+          env.divides(k, dimOf(x)),
+          all.map((v) => (k === 0 ? valueOf(x, v) === 0 : Math.abs(valueOf(x, v) % k) === 0)),
+        );
       }),
       runs,
     );
@@ -128,7 +154,9 @@ describe('what is proved', () => {
   });
 
   test('deep nesting takes no time', () => {
-    const nest = Array.from({ length: 60 }, (_, i) => symbol(`n${i}`)).reduce((a, b) => dimMin(dimAdd(a as SymExpr, 1), dimMax(b, 2)) as SymExpr);
+    const nest = Array.from({ length: 60 }, (_, i) => symbol(`n${i}`)).reduce(
+      (a, b) => dimMin(dimAdd(a as SymExpr, 1), dimMax(b, 2)) as SymExpr,
+    );
     expect(env.simplify(nest)).toBeDefined();
     expect(env.equal(nest, dimAdd(nest, 1))).toBe('no');
   });
@@ -173,7 +201,14 @@ describe('facts', () => {
     expect(env.symbols()).toEqual([]);
   });
 
-  test.each([{ min: 0.5 }, { max: Number.NaN }, { divisor: 0 }, { divisor: -2 }, { divisor: Number.NaN }, { divisor: Number.POSITIVE_INFINITY }])('%o is refused', (fact) => {
+  test.each([
+    { min: 0.5 },
+    { max: Number.NaN },
+    { divisor: 0 },
+    { divisor: -2 },
+    { divisor: Number.NaN },
+    { divisor: Number.POSITIVE_INFINITY },
+  ])('%o is refused', (fact) => {
     expect(() => new ShapeEnv().declare('s0', fact)).toThrow('expected whole numbers');
   });
 

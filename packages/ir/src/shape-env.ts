@@ -56,10 +56,14 @@ export class ShapeEnv {
     // Files say "no limit" with the largest 64-bit number.
     const max = highBound(Math.min(old.max, fact.max ?? old.max));
     const factor = fact.divisor ?? 1;
-    const whole = Number.isSafeInteger(min) && (Number.isSafeInteger(max) || max === Infinity) && Number.isSafeInteger(factor) && factor > 0;
+    const whole =
+      Number.isSafeInteger(min) && (Number.isSafeInteger(max) || max === Infinity) && Number.isSafeInteger(factor) && factor > 0;
     const divisor = whole ? (factor / gcd(factor, old.divisor)) * old.divisor : Number.NaN;
     if (!Number.isSafeInteger(divisor))
-      throw new QfuseError('ir/symbol', `symbolic dim "${name}" is declared in [${min}, ${max}] by ${factor}, expected whole numbers below 2^53`);
+      throw new QfuseError(
+        'ir/symbol',
+        `symbolic dim "${name}" is declared in [${min}, ${max}] by ${factor}, expected whole numbers below 2^53`,
+      );
     if (Math.ceil(min / divisor) * divisor > max) {
       const multiple = divisor === 1 ? '' : ` and a multiple of ${divisor}`;
       throw new QfuseError('ir/empty-range', `symbolic dim "${name}" would have to be in [${min}, ${max}]${multiple}, which is empty`);
@@ -210,7 +214,8 @@ export class ShapeEnv {
     const { min, max, divisor, source } = this.fact(name);
     if (value < min || value > max)
       throw new QfuseError('ir/dim-range', `${where}: dim "${name}" is ${value}, expected ${min} to ${max} (${source})`);
-    if (value % divisor !== 0) throw new QfuseError('ir/dim-range', `${where}: dim "${name}" is ${value}, expected a multiple of ${divisor} (${source})`);
+    if (value % divisor !== 0)
+      throw new QfuseError('ir/dim-range', `${where}: dim "${name}" is ${value}, expected a multiple of ${divisor} (${source})`);
   }
 }
 

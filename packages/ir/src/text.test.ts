@@ -3,7 +3,20 @@ import { describe, expect, it, test } from 'vitest';
 import { graphs } from '../test/graphs.js';
 import { Another, f32, Fill, makeOp, Neg, ops, Other, vocabulary } from '../test/ops.js';
 
-import { type Constant, Editor, Graph, nodeAttrs, parseGraph, printGraph, printNode, type PrintOptions, type QfuseError, tensor, tensorType, verifyGraph } from './index.js';
+import {
+  type Constant,
+  Editor,
+  Graph,
+  nodeAttrs,
+  parseGraph,
+  printGraph,
+  printNode,
+  type PrintOptions,
+  type QfuseError,
+  tensor,
+  tensorType,
+  verifyGraph,
+} from './index.js';
 
 const roundTrip = (graph: Graph, options: PrintOptions = {}): Graph => parseGraph(printGraph(graph, options), { ops });
 
@@ -28,14 +41,23 @@ describe('parse(print(g)) is the identity', () => {
         const again = roundTrip(graph, everything);
         expect(again.name).toBe(graph.name);
         expect(again.size).toBe(graph.size);
-        expect(again.env.symbols().map((s) => ({ ...again.env.fact(s), source: '' }))).toEqual(graph.env.symbols().map((s) => ({ ...graph.env.fact(s), source: '' })));
+        expect(again.env.symbols().map((s) => ({ ...again.env.fact(s), source: '' }))).toEqual(
+          graph.env.symbols().map((s) => ({ ...graph.env.fact(s), source: '' })),
+        );
         // Values by where they are defined, so that two graphs can be compared.
-        const index = (g: Graph) => new Map([...g.inputs, ...g.constants.map((c) => c.value), ...[...g.nodes()].flatMap((n) => n.results)].map((v, i) => [v, i]));
+        const index = (g: Graph) =>
+          new Map([...g.inputs, ...g.constants.map((c) => c.value), ...[...g.nodes()].flatMap((n) => n.results)].map((v, i) => [v, i]));
         const [a, b] = [index(graph), index(again)];
         const shown = (g: Graph, at: typeof a) => ({
           inputs: g.inputs.map((v) => [v.name, v.type]),
           constants: g.constants.map((c) => [c.name, c.role, c.constant.type, c.constant.key]),
-          nodes: [...g.nodes()].map((n) => [n.op.name, n.operands.map((v) => v && at.get(v)), nodeAttrs(n), n.results.map((r) => r.type), n.origin]),
+          nodes: [...g.nodes()].map((n) => [
+            n.op.name,
+            n.operands.map((v) => v && at.get(v)),
+            nodeAttrs(n),
+            n.results.map((r) => r.type),
+            n.origin,
+          ]),
           outputs: g.outputs.map((v) => at.get(v)),
           mutations: g.mutations.map((m) => [at.get(m.target), at.get(m.value)]),
         });
@@ -119,21 +141,36 @@ graph @"my model"(%x: f32[s0, 4], %"0": i8[]) where s0 in [1, inf] by 2, s1 in [
   });
 
   it('takes any names for results', () => {
-    const graph = parseGraph('graph @g(%0: f32[1]) { %y = t.neg(%0) %7 = t.neg(%y) %3 = t.neg(%7) %"4" = t.neg(%3) return %"4", %0 }', { ops });
-    expect(printGraph(graph)).toBe('graph @g(%"0": f32[1]) {\n  %0 = t.neg(%"0") : f32[1]\n  %1 = t.neg(%0) : f32[1]\n  %2 = t.neg(%1) : f32[1]\n  %3 = t.neg(%2) : f32[1]\n  return %3, %"0"\n}\n');
+    const graph = parseGraph('graph @g(%0: f32[1]) { %y = t.neg(%0) %7 = t.neg(%y) %3 = t.neg(%7) %"4" = t.neg(%3) return %"4", %0 }', {
+      ops,
+    });
+    expect(printGraph(graph)).toBe(
+      'graph @g(%"0": f32[1]) {\n  %0 = t.neg(%"0") : f32[1]\n  %1 = t.neg(%0) : f32[1]\n  %2 = t.neg(%1) : f32[1]\n  %3 = t.neg(%2) : f32[1]\n  return %3, %"0"\n}\n',
+    );
   });
 
   it('names the constants that the caller knows', () => {
     const known = parseGraph('graph @g() { %c = constant "c" : i8[2] = dense<[1, 2]> return %c }', { ops }).constants[0]!.constant;
-    const constants = (key: string, type: unknown): Constant | undefined => (key === 'known' && type === tensorType('i8', [2]) ? known : undefined);
-    const graph = parseGraph('graph @g() { %a = constant "a" : i8[2] = #known %b = constant "b" : i8[3] = #known return }', { ops, constants });
-    expect(graph.constants.map((c) => [c.constant.resolved, c.constant.key])).toEqual([[true, known.key], [false, 'known']]);
+    const constants = (key: string, type: unknown): Constant | undefined =>
+      key === 'known' && type === tensorType('i8', [2]) ? known : undefined;
+    const graph = parseGraph('graph @g() { %a = constant "a" : i8[2] = #known %b = constant "b" : i8[3] = #known return }', {
+      ops,
+      constants,
+    });
+    expect(graph.constants.map((c) => [c.constant.resolved, c.constant.key])).toEqual([
+      [true, known.key],
+      [false, 'known'],
+    ]);
   });
 
   it('may state types that are less exact than the inferred ones, not others', () => {
     const graph = parseGraph('graph @g(%x: f32[s0]) where s0 in [2, 4] { %0 = t.neg(%x) : f32[u] %1 = t.neg(%0) return %1 }', { ops });
-    expect(graph.outputs[0]!.type).toBe(tensorType('f32', [parseGraph('graph @g(%x: f32[u]) { return }', { ops }).inputs[0]!.type.shape[0]!]));
-    expect(() => parseGraph('graph @g(%x: f32[s0]) where s0 in [2, 4] {\n  %0 = t.neg(%x) : f32[5]\n  return }', { ops })).toThrow('line 2, column 8: t.neg at made by builder: results are f32[s0], but f32[5] was stated');
+    expect(graph.outputs[0]!.type).toBe(
+      tensorType('f32', [parseGraph('graph @g(%x: f32[u]) { return }', { ops }).inputs[0]!.type.shape[0]!]),
+    );
+    expect(() => parseGraph('graph @g(%x: f32[s0]) where s0 in [2, 4] {\n  %0 = t.neg(%x) : f32[5]\n  return }', { ops })).toThrow(
+      'line 2, column 8: t.neg at made by builder: results are f32[s0], but f32[5] was stated',
+    );
   });
 });
 
@@ -149,14 +186,19 @@ describe('versions', () => {
   };
 
   it('of the form must be the one that is read', () => {
-    expect(code('qfuse.graph 2\ngraph @g() { return }')).toEqual(['ir/text-version', 'line 1, column 12: the text is written in version 2 of the text form, this qfuse reads version 1']);
+    expect(code('qfuse.graph 2\ngraph @g() { return }')).toEqual([
+      'ir/text-version',
+      'line 1, column 12: the text is written in version 2 of the text form, this qfuse reads version 1',
+    ]);
   });
 
   it('of ops must be those that are there', () => {
     const find = (name: string) => (name === 't.neg' ? Old : undefined);
     const body = 'graph @g(%x: f32[1]) { %0 = t.neg(%x) return %0 }';
     expect(code(`qfuse.graph 1\nuses t.neg 4\n${body}`, find)).toEqual(['', '']);
-    expect(code(`qfuse.graph 1\nuses t.neg 3\n${body}`, find)[1]).toBe('line 3, column 29: the text uses t.neg version 3, this qfuse has version 4');
+    expect(code(`qfuse.graph 1\nuses t.neg 3\n${body}`, find)[1]).toBe(
+      'line 3, column 29: the text uses t.neg version 3, this qfuse has version 4',
+    );
     expect(code(`qfuse.graph 1\n${body}`, find)[0]).toBe('ir/op-version');
     expect(code(body, find)).toEqual(['', '']);
     expect(code(`qfuse.graph 1\nuses other.op 3\n${body}`)).toEqual(['', '']);

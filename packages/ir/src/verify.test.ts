@@ -1,6 +1,21 @@
 import { describe, expect, it, test } from 'vitest';
 import { Add, Check, f32, makeOp, Neg, Norm, ops } from '../test/ops.js';
-import { assertValid, Constant, Editor, Graph, no, type Node, parseGraph, QfuseError, sourceOrigin, symbol, tensor, tensorType, verifyGraph, yes } from './index.js';
+import {
+  assertValid,
+  Constant,
+  Editor,
+  Graph,
+  no,
+  type Node,
+  parseGraph,
+  QfuseError,
+  sourceOrigin,
+  symbol,
+  tensor,
+  tensorType,
+  verifyGraph,
+  yes,
+} from './index.js';
 import { STATE } from './graph.js';
 
 function setUp() {
@@ -32,25 +47,67 @@ const defects: readonly [string, string, (s: ReturnType<typeof setUp>) => unknow
       graph[STATE].store.erase(a.id);
     },
   ],
-  ['ir/operands', 'operand "x" is missing, at "node_1": %v1 = t.neg() : f32[4]', ({ edit, x }) => edit.setSlot(edit.create(Neg, { x }), 0, undefined)],
+  [
+    'ir/operands',
+    'operand "x" is missing, at "node_1": %v1 = t.neg() : f32[4]',
+    ({ edit, x }) => edit.setSlot(edit.create(Neg, { x }), 0, undefined),
+  ],
   [
     'ir/operands',
     'operand "bias" is i8[1], expected dtype f32 or f64, at "node_1": %v1 = t.norm(x, _, c) : f32[4]',
-    ({ edit, x }) => edit.setOperand(edit.create(Norm, { x }), 'bias', edit.constant(Constant.of(tensorType('i8', [1]), new Uint8Array(1)))),
+    ({ edit, x }) =>
+      edit.setOperand(edit.create(Norm, { x }), 'bias', edit.constant(Constant.of(tensorType('i8', [1]), new Uint8Array(1)))),
   ],
-  ['ir/type', 'result 0 is f32[5], expected f32[4], at "node_1": %v1 = t.neg(x) : f32[5]', ({ edit, x }) => edit.setType(edit.create(Neg, { x }).result, f32(5))],
-  ['ir/type', 'result 0 is i8[4], expected f32[4], at "node_1": %v1 = t.neg(x) : i8[4]', ({ edit, x }) => edit.setType(edit.create(Neg, { x }).result, tensorType('i8', [4]))],
+  [
+    'ir/type',
+    'result 0 is f32[5], expected f32[4], at "node_1": %v1 = t.neg(x) : f32[5]',
+    ({ edit, x }) => edit.setType(edit.create(Neg, { x }).result, f32(5)),
+  ],
+  [
+    'ir/type',
+    'result 0 is i8[4], expected f32[4], at "node_1": %v1 = t.neg(x) : i8[4]',
+    ({ edit, x }) => edit.setType(edit.create(Neg, { x }).result, tensorType('i8', [4])),
+  ],
   [
     'ir/type',
     'dtypes f32 and i8 differ, at "node_1": %v1 = t.add(x, c) : f32[4]',
-    ({ edit, x }) => edit.setOperand(edit.create(Add, { x, y: x }), 'y', edit.constant(Constant.of(tensorType('i8', [1]), new Uint8Array(1)))),
+    ({ edit, x }) =>
+      edit.setOperand(edit.create(Add, { x, y: x }), 'y', edit.constant(Constant.of(tensorType('i8', [1]), new Uint8Array(1)))),
   ],
-  ['ir/symbol', 'symbol "s9" is not declared, at "node_1": %v2 = t.neg(d) : f32[s9]', ({ edit }) => edit.create(Neg, { x: declared(edit) }, {}, { types: [f32(symbol('s9'))] })],
+  [
+    'ir/symbol',
+    'symbol "s9" is not declared, at "node_1": %v2 = t.neg(d) : f32[s9]',
+    ({ edit }) => edit.create(Neg, { x: declared(edit) }, {}, { types: [f32(symbol('s9'))] }),
+  ],
   ['ir/symbol', 'input "u" is f32[s8], but symbol "s8" is not declared', ({ edit }) => edit.addInput('u', f32(symbol('s8')))],
-  ['ir/signature', '"w" is mutated, but it is neither a graph input nor a buffer', ({ edit, x }) => edit.setOutputs([], [{ target: edit.addConstant('w', 'parameter', Constant.of(f32(4), new Uint8Array(16))), value: x }])],
-  ['ir/signature', '"%v1" is mutated, but it is neither a graph input nor a buffer', ({ edit, x }) => edit.setOutputs([], [{ target: edit.create(Neg, { x }).result, value: x }])],
-  ['ir/signature', '"x" is f32[4] and becomes f32[5]', ({ edit, x }) => edit.setOutputs([], [{ target: x, value: edit.addInput('y', f32(5)) }])],
-  ['ir/signature', '"x" is mutated twice', ({ edit, x }) => edit.setOutputs([], [{ target: x, value: x }, { target: x, value: x }])],
+  [
+    'ir/signature',
+    '"w" is mutated, but it is neither a graph input nor a buffer',
+    ({ edit, x }) =>
+      edit.setOutputs([], [{ target: edit.addConstant('w', 'parameter', Constant.of(f32(4), new Uint8Array(16))), value: x }]),
+  ],
+  [
+    'ir/signature',
+    '"%v1" is mutated, but it is neither a graph input nor a buffer',
+    ({ edit, x }) => edit.setOutputs([], [{ target: edit.create(Neg, { x }).result, value: x }]),
+  ],
+  [
+    'ir/signature',
+    '"x" is f32[4] and becomes f32[5]',
+    ({ edit, x }) => edit.setOutputs([], [{ target: x, value: edit.addInput('y', f32(5)) }]),
+  ],
+  [
+    'ir/signature',
+    '"x" is mutated twice',
+    ({ edit, x }) =>
+      edit.setOutputs(
+        [],
+        [
+          { target: x, value: x },
+          { target: x, value: x },
+        ],
+      ),
+  ],
   [
     'ir/signature',
     'output 1 is a result of an erased node',
@@ -69,7 +126,12 @@ const defects: readonly [string, string, (s: ReturnType<typeof setUp>) => unknow
       graph[STATE].store.erase(a.id);
     },
   ],
-  ['ir/op', 'never right, at "node_1": t.picky(x)', ({ edit, x }) => edit.create(makeOp({ name: 't.picky', operands: { x: tensor() }, infer: () => [], verify: () => no('never right') }), { x })],
+  [
+    'ir/op',
+    'never right, at "node_1": t.picky(x)',
+    ({ edit, x }) =>
+      edit.create(makeOp({ name: 't.picky', operands: { x: tensor() }, infer: () => [], verify: () => no('never right') }), { x }),
+  ],
 ];
 
 const declared = (edit: Editor) => {
@@ -171,7 +233,9 @@ it('throws one error with all of them', () => {
     assertValid(graph, 'after the pass "p"');
   } catch (error) {
     expect((error as QfuseError).code).toBe('ir/invalid-graph');
-    expect((error as Error).message).toMatch(/^30 error\(s\) in the graph after the pass "p":\n {2}ir\/type: result 0 is f32\[5\], expected f32\[4\]/);
+    expect((error as Error).message).toMatch(
+      /^30 error\(s\) in the graph after the pass "p":\n {2}ir\/type: result 0 is f32\[5\], expected f32\[4\]/,
+    );
     expect((error as Error).message.split('\n').length).toBe(21);
   }
 });

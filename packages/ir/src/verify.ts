@@ -71,7 +71,8 @@ function checkNodes(graph: Graph, errors: GraphError[]): void {
 /** A wrong order may be one that no order can mend. */
 function checkCycle(graph: Graph, errors: GraphError[]): void {
   const found = topologicalOrder(graph);
-  if ('cycle' in found) errors.push({ code: 'ir/cycle', message: cycleText(graph, found.cycle), node: graph.node(found.cycle[0] as NodeId) });
+  if ('cycle' in found)
+    errors.push({ code: 'ir/cycle', message: cycleText(graph, found.cycle), node: graph.node(found.cycle[0] as NodeId) });
 }
 
 class SymbolCheck {
@@ -103,7 +104,11 @@ function checkOne(graph: Graph, n: number, report: (n: number, code: string, mes
       const want = inferred[i];
       const have = i < ids.resultCount(n) ? ids.type(ids.result(n, i)) : undefined;
       if (want === have || (want !== undefined && have !== undefined && mayBeSameType(graph.env, want, have))) continue;
-      report(n, 'ir/type', `result ${i} is ${have === undefined ? 'missing' : typeText(have)}, expected ${want === undefined ? 'none' : typeText(want)}`);
+      report(
+        n,
+        'ir/type',
+        `result ${i} is ${have === undefined ? 'missing' : typeText(have)}, expected ${want === undefined ? 'none' : typeText(want)}`,
+      );
     }
   } catch (cause) {
     if (!(cause instanceof QfuseError)) throw cause;
@@ -119,7 +124,11 @@ function checkSignature(graph: Graph, errors: GraphError[]): void {
   const symbols = new SymbolCheck(graph);
   for (const input of graph.inputs) {
     const missing = symbols.undeclared(input.type);
-    if (missing !== undefined) errors.push({ code: 'ir/symbol', message: `input "${input.name}" is ${typeText(input.type)}, but symbol "${missing}" is not declared` });
+    if (missing !== undefined)
+      errors.push({
+        code: 'ir/symbol',
+        message: `input "${input.name}" is ${typeText(input.type)}, but symbol "${missing}" is not declared`,
+      });
   }
   const targets = new Set<Value>();
   for (const { target, value } of graph.mutations) {
@@ -128,7 +137,8 @@ function checkSignature(graph: Graph, errors: GraphError[]): void {
     if (!isState) errors.push({ code: 'ir/signature', message: `"${name}" is mutated, but it is neither a graph input nor a buffer` });
     if (targets.has(target)) errors.push({ code: 'ir/signature', message: `"${name}" is mutated twice` });
     targets.add(target);
-    if (!mayBeSameType(graph.env, target.type, value.type)) errors.push({ code: 'ir/signature', message: `"${name}" is ${typeText(target.type)} and becomes ${typeText(value.type)}` });
+    if (!mayBeSameType(graph.env, target.type, value.type))
+      errors.push({ code: 'ir/signature', message: `"${name}" is ${typeText(target.type)} and becomes ${typeText(value.type)}` });
     if (value.producer?.erased === true) errors.push({ code: 'ir/signature', message: `"${name}" becomes a result of an erased node` });
   }
   graph.outputs.forEach((v, i) => {

@@ -9,7 +9,16 @@ export type Sum =
 
 export const symbolNames = ['s0', 's1', 's2'] as const;
 
-const operations = { add: dimAdd, sub: dimSub, mul: dimMul, min: dimMin, max: dimMax, floordiv: dimFloorDiv, mod: dimMod, ceildiv: dimCeilDiv } as const;
+const operations = {
+  add: dimAdd,
+  sub: dimSub,
+  mul: dimMul,
+  min: dimMin,
+  max: dimMax,
+  floordiv: dimFloorDiv,
+  mod: dimMod,
+  ceildiv: dimCeilDiv,
+} as const;
 
 /** The dim that an expression stands for. */
 export function dimOf(sum: Sum): Dim {
@@ -57,7 +66,11 @@ export const sums: fc.Arbitrary<Sum> = fc.letrec<{ sum: Sum; leaf: Sum; divisor:
   sum: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     tie('leaf'),
-    fc.record({ kind: fc.constantFrom('add' as const, 'sub' as const, 'mul' as const, 'min' as const, 'max' as const), a: tie('sum'), b: tie('sum') }),
+    fc.record({
+      kind: fc.constantFrom('add' as const, 'sub' as const, 'mul' as const, 'min' as const, 'max' as const),
+      a: tie('sum'),
+      b: tie('sum'),
+    }),
     fc.record({ kind: fc.constantFrom('floordiv' as const, 'mod' as const, 'ceildiv' as const), a: tie('sum'), b: tie('divisor') }),
   ),
 })).sum;

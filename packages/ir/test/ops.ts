@@ -1,8 +1,22 @@
-import { type AnyOp, attr, type AttrSpecs, type InferContext, type OperandSpecs, type Op, optionalTensor, symbol, tensor, tensorList, type TensorType, tensorType } from '../src/index.js';
+import {
+  type AnyOp,
+  attr,
+  type AttrSpecs,
+  type InferContext,
+  type OperandSpecs,
+  type Op,
+  optionalTensor,
+  symbol,
+  tensor,
+  tensorList,
+  type TensorType,
+  tensorType,
+} from '../src/index.js';
 
 /** A small vocabulary of ops for the tests of this package: every operand kind, every attribute kind, 0 to 3 results. */
 
-type Init<O extends OperandSpecs, A extends AttrSpecs> = Partial<Op<O, A>> & Pick<Op<O, A>, 'name' | 'operands' | 'infer'> & { readonly attrs?: A };
+type Init<O extends OperandSpecs, A extends AttrSpecs> = Partial<Op<O, A>> &
+  Pick<Op<O, A>, 'name' | 'operands' | 'infer'> & { readonly attrs?: A };
 
 export function makeOp<const O extends OperandSpecs, const A extends AttrSpecs = {}>(init: Init<O, A>): Op<O, A> {
   const operands: OperandSpecs = init.operands;
@@ -32,11 +46,24 @@ export const Add = makeOp({
   infer: ({ operands: { x, y }, fail }) => (x.dtype === y.dtype ? [x] : fail(`dtypes ${x.dtype} and ${y.dtype} differ`)),
 });
 /** An absent operand may stand before one that is there. */
-export const Norm = makeOp({ name: 't.norm', operands: { x: tensor('f32', 'f64'), weight: optionalTensor(), bias: optionalTensor('f32', 'f64') }, infer: same });
+export const Norm = makeOp({
+  name: 't.norm',
+  operands: { x: tensor('f32', 'f64'), weight: optionalTensor(), bias: optionalTensor('f32', 'f64') },
+  infer: same,
+});
 /** A list between two other operands; its entries may be absent. */
 export const Pack = makeOp({ name: 't.pack', operands: { x: tensor(), items: tensorList(), last: tensor() }, infer: same });
-export const Concat = makeOp({ name: 't.concat', operands: { items: tensorList('f32', 'i32') }, infer: ({ operands: { items } }) => [items.find((t) => t !== undefined) ?? tensorType('f32', [0])] });
-export const Split = makeOp({ name: 't.split', version: 3, operands: { x: tensor() }, infer: ({ operands: { x } }) => [x, tensorType('i32', []), x] });
+export const Concat = makeOp({
+  name: 't.concat',
+  operands: { items: tensorList('f32', 'i32') },
+  infer: ({ operands: { items } }) => [items.find((t) => t !== undefined) ?? tensorType('f32', [0])],
+});
+export const Split = makeOp({
+  name: 't.split',
+  version: 3,
+  operands: { x: tensor() },
+  infer: ({ operands: { x } }) => [x, tensorType('i32', []), x],
+});
 export const Check = makeOp({ name: 't.check', operands: { x: tensor() }, pure: false, infer: () => [] });
 export const Fill = makeOp({
   name: 't.fill',

@@ -6,4 +6,6 @@ import * as quant from './quant/index.js';
 export { aten, fused, quant };
 
 /** Every op of this package. */
-export const allOps: readonly OpDefinition[] = Object.freeze([aten, quant, fused].flatMap((dialect) => Object.values(dialect) as OpDefinition[]));
+export const allOps: readonly OpDefinition[] = Object.freeze(
+  [aten, quant, fused].flatMap((dialect) => Object.values(dialect) as OpDefinition[]),
+);

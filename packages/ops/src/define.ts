@@ -1,4 +1,20 @@
-import type { AnyOp, AttrSpecs, AttrsOf, Builder, HostTensor, InferContext, Op, OperandSpecs, OperandValues, ShapeEnv, SymExpr, TensorType, Value, Verdict, Node } from '@qfuse/ir';
+import type {
+  AnyOp,
+  AttrSpecs,
+  AttrsOf,
+  Builder,
+  HostTensor,
+  InferContext,
+  Op,
+  OperandSpecs,
+  OperandValues,
+  ShapeEnv,
+  SymExpr,
+  TensorType,
+  Value,
+  Verdict,
+  Node,
+} from '@qfuse/ir';
 
 type Concrete<T> = T extends readonly (infer E)[] ? readonly Exclude<E, SymExpr>[] : Exclude<T, SymExpr>;
 
@@ -62,7 +78,8 @@ export interface OpInit<O extends OperandSpecs, A extends AttrSpecs> {
  */
 export function defineOp<const O extends OperandSpecs, const A extends AttrSpecs = {}>(init: OpInit<O, A>): OpDefinition<O, A> {
   if (!/^[a-z_][a-z0-9_]*(\.[A-Za-z0-9_]+)+$/.test(init.name)) throw new Error(`"${init.name}" is not an op name: expected dialect.name`);
-  if (init.reference === undefined && init.decompose === undefined) throw new Error(`${init.name} has neither a reference nor a decomposition`);
+  if (init.reference === undefined && init.decompose === undefined)
+    throw new Error(`${init.name} has neither a reference nor a decomposition`);
   const operandNames = Object.freeze(Object.keys(init.operands));
   const lists = operandNames.filter((n) => init.operands[n]!.kind === 'variadic');
   if (lists.length > 1) throw new Error(`${init.name} has ${lists.length} variadic operands, at most one is possible`);

@@ -1,5 +1,12 @@
 export * from './define.js';
 export * from './promotion.js';
 export * from './shapes.js';
-export { granularities, type Granularity, granularityAttrs, type GranularityAttrs, qparamsIndex, qparamsShape } from './quant/granularity.js';
+export {
+  granularities,
+  type Granularity,
+  granularityAttrs,
+  type GranularityAttrs,
+  qparamsIndex,
+  qparamsShape,
+} from './quant/granularity.js';
 export * from './all.js';

@@ -20,7 +20,8 @@ export function broadcastShapes(env: ShapeEnv, shapes: readonly (readonly Dim[])
       if (at < 0 || s[at] === 1) continue;
       const d = s[at]!;
       if (dim === 1) dim = d;
-      else if (env.equal(dim, d) === 'no' && env.equal(d, 1) !== 'unknown' && env.equal(dim, 1) !== 'unknown') fail(`shapes ${shapes.map(shapeText).join(' and ')} do not broadcast`);
+      else if (env.equal(dim, d) === 'no' && env.equal(d, 1) !== 'unknown' && env.equal(dim, 1) !== 'unknown')
+        fail(`shapes ${shapes.map(shapeText).join(' and ')} do not broadcast`);
       else if (typeof dim !== 'number' && typeof d === 'number') dim = d;
     }
     out.push(dim);
@@ -62,7 +63,11 @@ export function broadcastStrides(shape: readonly number[], target: readonly numb
 }
 
 /** Calls `visit` for each index of `shape` in row-major order with the offsets that each list of strides gives. */
-export function forEachOffset(shape: readonly number[], strides: readonly (readonly number[])[], visit: (position: number, offsets: readonly number[]) => void): void {
+export function forEachOffset(
+  shape: readonly number[],
+  strides: readonly (readonly number[])[],
+  visit: (position: number, offsets: readonly number[]) => void,
+): void {
   const count = shape.reduce((a, b) => a * b, 1);
   const index = new Array<number>(shape.length).fill(0);
   const offsets = strides.map(() => 0);

@@ -1,10 +1,29 @@
-import { type AnyOp, type AttrRecord, Editor, Graph, type HostTensor, namedOperands, type Node, nodeAttrs, QfuseError, tensorOf, type TensorType, tensorType, type Value } from '@qfuse/ir';
+import {
+  type AnyOp,
+  type AttrRecord,
+  Editor,
+  Graph,
+  type HostTensor,
+  namedOperands,
+  type Node,
+  nodeAttrs,
+  QfuseError,
+  tensorOf,
+  type TensorType,
+  tensorType,
+  type Value,
+} from '@qfuse/ir';
 import type { OpDefinition } from '../src/index.js';
 
 type Given = HostTensor | readonly (HostTensor | undefined)[] | undefined;
 
 /** The types of the results of one op; shapes may be symbolic. @throws QfuseError when the op refuses */
-export function inferOp(op: OpDefinition, operands: Readonly<Record<string, TensorType | readonly (TensorType | undefined)[] | undefined>>, attrs: AttrRecord = {}, graph = new Graph()): readonly TensorType[] {
+export function inferOp(
+  op: OpDefinition,
+  operands: Readonly<Record<string, TensorType | readonly (TensorType | undefined)[] | undefined>>,
+  attrs: AttrRecord = {},
+  graph = new Graph(),
+): readonly TensorType[] {
   return nodeOf(new Editor(graph), op, operands, attrs).results.map((r) => r.type);
 }
 
@@ -12,7 +31,12 @@ export function inferOp(op: OpDefinition, operands: Readonly<Record<string, Tens
  * Runs one op on host tensors, by its reference or, when `by` says so or there is none, its decomposition: ops cannot
  * use the interpreter, which stands on them.
  */
-export function runOp(op: OpDefinition, operands: Readonly<Record<string, Given>>, attrs: AttrRecord = {}, by: 'reference' | 'decompose' = 'reference'): readonly HostTensor[] {
+export function runOp(
+  op: OpDefinition,
+  operands: Readonly<Record<string, Given>>,
+  attrs: AttrRecord = {},
+  by: 'reference' | 'decompose' = 'reference',
+): readonly HostTensor[] {
   const typeOf = (t: HostTensor | undefined): TensorType | undefined => (t === undefined ? undefined : tensorType(t.dtype, t.shape));
   const types = Object.fromEntries(Object.entries(operands).map(([name, g]) => [name, isList(g) ? g.map(typeOf) : typeOf(g)]));
   const graph = new Graph();
@@ -22,7 +46,15 @@ export function runOp(op: OpDefinition, operands: Readonly<Record<string, Given>
   if (op.reference !== undefined && by === 'reference') return evaluate(node, slots);
   const values = new Map<Value, HostTensor>();
   node.operands.forEach((v, i) => v !== undefined && values.set(v, slots[i]!));
-  edit.setOutputs(op.decompose!({ operands: namedOperands(op, node.operands) as never, attrs: nodeAttrs(node) as never, env: graph.env, builder: edit, results: node.results.map((r) => r.type) }));
+  edit.setOutputs(
+    op.decompose!({
+      operands: namedOperands(op, node.operands) as never,
+      attrs: nodeAttrs(node) as never,
+      env: graph.env,
+      builder: edit,
+      results: node.results.map((r) => r.type),
+    }),
+  );
   for (const inner of graph.nodes()) {
     if (inner === node) continue;
     const out = evaluate(
@@ -38,7 +70,8 @@ const isList = (given: unknown): given is readonly (HostTensor | undefined)[] =>
 
 /** One node over graph inputs of these types. */
 function nodeOf(edit: Editor, op: AnyOp, operands: Readonly<Record<string, unknown>>, attrs: AttrRecord): Node {
-  const input = (t: TensorType | undefined): Value | undefined => (t === undefined ? undefined : edit.addInput(`x${edit.graph.inputs.length}`, t));
+  const input = (t: TensorType | undefined): Value | undefined =>
+    t === undefined ? undefined : edit.addInput(`x${edit.graph.inputs.length}`, t);
   const slots = op.operandNames.flatMap((name) => operands[name]).map((t) => input(t as TensorType | undefined));
   return edit.createFromSlots(op, slots, attrs);
 }

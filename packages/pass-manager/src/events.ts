@@ -27,13 +27,25 @@ export type CompilerEvents = {
   'pipeline:start': (e: { readonly span: number; readonly passes: readonly string[]; readonly nodes: number }) => void;
   'pipeline:end': (e: { readonly span: number; readonly ms: number; readonly ok: boolean; readonly nodes: number }) => void;
   'pass:start': (e: { readonly span: number; readonly parent: number; readonly pass: string; readonly nodes: number }) => void;
-  'pass:end': (e: { readonly span: number; readonly pass: string; readonly ms: number; readonly outcome: PassOutcome; readonly nodes: number }) => void;
+  'pass:end': (e: {
+    readonly span: number;
+    readonly pass: string;
+    readonly ms: number;
+    readonly outcome: PassOutcome;
+    readonly nodes: number;
+  }) => void;
   'pass:fail': (e: { readonly span: number; readonly pass: string; readonly error: unknown; readonly reproducer: string }) => void;
   'analysis:end': (e: { readonly parent: number; readonly name: string; readonly ms: number; readonly cached: boolean }) => void;
   /** A rule was applied; `at` describes the origin of what it replaced. */
   'rule:apply': (e: { readonly parent: number; readonly rule: string; readonly at: string }) => void;
   /** A rule matched at least its root and refused. Emitted only while somebody listens. */
-  'rule:refuse': (e: { readonly parent: number; readonly rule: string; readonly at: string; readonly why: string; readonly depth: number }) => void;
+  'rule:refuse': (e: {
+    readonly parent: number;
+    readonly rule: string;
+    readonly at: string;
+    readonly why: string;
+    readonly depth: number;
+  }) => void;
   diagnostic: (e: Diagnostic) => void;
 };
 
@@ -102,6 +114,8 @@ class SmallEmitter {
  * A new emitter.
  * @param onListenerError - told of a listener that threw and was removed; default: nobody is told
  */
-export function createEmitter<E extends EventMap = CompilerEvents>(onListenerError: (name: string, error: unknown) => void = () => {}): Emitter<E> {
+export function createEmitter<E extends EventMap = CompilerEvents>(
+  onListenerError: (name: string, error: unknown) => void = () => {},
+): Emitter<E> {
   return new SmallEmitter(onListenerError) as unknown as Emitter<E>;
 }

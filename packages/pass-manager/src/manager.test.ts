@@ -1,6 +1,20 @@
 import { Constant, Editor, printGraph, QfuseError, tensorType } from '@qfuse/ir';
 import { describe, expect, test } from 'vitest';
-import { type CompilerEvents, createEmitter, createPlan, defineAnalysis, defineDiagnostics, definePass, definePlugin, defineProperty, type Pass, parseReproducer, PassFailure, runPlan, type RunPlanOptions } from './index.js';
+import {
+  type CompilerEvents,
+  createEmitter,
+  createPlan,
+  defineAnalysis,
+  defineDiagnostics,
+  definePass,
+  definePlugin,
+  defineProperty,
+  type Pass,
+  parseReproducer,
+  PassFailure,
+  runPlan,
+  type RunPlanOptions,
+} from './index.js';
 import { Abs, doubleNeg, Neg, parse } from './test-support.js';
 
 const text = `graph @main(%x: f32[2]) {
@@ -11,17 +25,22 @@ const text = `graph @main(%x: f32[2]) {
 }
 `;
 const fuse = definePass({ name: 'fuse', summary: 'double negations', phase: 'fuse', rules: [doubleNeg] });
-const code = (name: string, run: Pass['run'], more: object = {}) => definePass({ name, summary: name, phase: 'fuse', run, ...more } as never);
-const run = (graph: ReturnType<typeof parse>, passes: readonly Pass[], options?: RunPlanOptions) => runPlan(graph, createPlan(passes), options);
+const code = (name: string, run: Pass['run'], more: object = {}) =>
+  definePass({ name, summary: name, phase: 'fuse', run, ...more } as never);
+const run = (graph: ReturnType<typeof parse>, passes: readonly Pass[], options?: RunPlanOptions) =>
+  runPlan(graph, createPlan(passes), options);
 
 test('a rule pass rewrites, reports and emits', async () => {
   const graph = parse(text);
   const events = createEmitter();
   const seen: string[] = [];
-  for (const name of ['pipeline:start', 'pass:start', 'rule:apply', 'pass:end', 'pipeline:end'] as const) events.on(name, (() => seen.push(name)) as CompilerEvents[typeof name]);
+  for (const name of ['pipeline:start', 'pass:start', 'rule:apply', 'pass:end', 'pipeline:end'] as const)
+    events.on(name, (() => seen.push(name)) as CompilerEvents[typeof name]);
   const report = await run(graph, [fuse], { events });
   expect(printGraph(graph)).toBe('graph @main(%x: f32[2]) {\n  %0 = test.abs(%x) : f32[2]\n  return %0\n}\n');
-  expect(report.passes).toMatchObject([{ pass: 'fuse', outcome: { changed: true, stats: { 'test/double-neg': 1 } }, nodesBefore: 3, nodesAfter: 1 }]);
+  expect(report.passes).toMatchObject([
+    { pass: 'fuse', outcome: { changed: true, stats: { 'test/double-neg': 1 } }, nodesBefore: 3, nodesAfter: 1 },
+  ]);
   expect(seen).toEqual(['pipeline:start', 'pass:start', 'rule:apply', 'pass:end', 'pipeline:end']);
 });
 
@@ -42,7 +61,9 @@ describe('a failing pass', () => {
 
   test('leaves the graph as it was and writes a reproducer of the rest of the pipeline', async () => {
     const graph = parse(text);
-    const error = (await run(graph, [broken, fuse], { plugins: [definePlugin({ name: 'p', version: '1.0.0', api: 1 })] }).catch((e: unknown) => e)) as PassFailure;
+    const error = (await run(graph, [broken, fuse], { plugins: [definePlugin({ name: 'p', version: '1.0.0', api: 1 })] }).catch(
+      (e: unknown) => e,
+    )) as PassFailure;
     expect(error).toBeInstanceOf(PassFailure);
     expect(error.message).toBe('pass broken failed: no idea');
     expect(printGraph(graph)).toBe(text);
@@ -80,9 +101,15 @@ describe('promises are checked', () => {
   });
 
   test('a property that is provided but does not hold, with verify: each', async () => {
-    const noNeg = defineProperty({ name: 'no-neg', summary: 'no negations', check: (g) => ([...g.nodes()].some((n) => n.op === Neg) ? { ok: false, why: 'there is a test.neg' } : { ok: true }) });
+    const noNeg = defineProperty({
+      name: 'no-neg',
+      summary: 'no negations',
+      check: (g) => ([...g.nodes()].some((n) => n.op === Neg) ? { ok: false, why: 'there is a test.neg' } : { ok: true }),
+    });
     const promise = code('promise', () => ({ changed: false }), { provides: [noNeg] });
-    await expect(run(parse(text), [promise], { verify: 'each' })).rejects.toThrow('after pass promise the property "no-neg" does not hold: there is a test.neg');
+    await expect(run(parse(text), [promise], { verify: 'each' })).rejects.toThrow(
+      'after pass promise the property "no-neg" does not hold: there is a test.neg',
+    );
     await expect(run(parse(text), [promise])).resolves.toBeDefined();
   });
 });

@@ -103,7 +103,9 @@ class PipelineRun {
     this.#events = options.events ?? createEmitter();
     this.#verify = options.verify ?? 'borders';
     this.#signal = options.signal ?? new AbortController().signal;
-    this.#analyses = new AnalysisCache(graph, (name, ms, cached) => this.#events.emit('analysis:end', { parent: this.#span, name, ms, cached }));
+    this.#analyses = new AnalysisCache(graph, (name, ms, cached) =>
+      this.#events.emit('analysis:end', { parent: this.#span, name, ms, cached }),
+    );
     for (const plugin of options.plugins ?? []) plugin.observe?.(this.#events);
   }
 
@@ -127,7 +129,12 @@ class PipelineRun {
     const graph = this.#graph;
     const span = (this.#span = ++this.#spans);
     const edit = new Editor(graph);
-    const before = { nodes: graph.size, edition: graph.edition, snapshot: edit.snapshot(), errors: this.#diagnostics.filter((d) => d.severity === 'error').length };
+    const before = {
+      nodes: graph.size,
+      edition: graph.edition,
+      snapshot: edit.snapshot(),
+      errors: this.#diagnostics.filter((d) => d.severity === 'error').length,
+    };
     this.#events.emit('pass:start', { span, parent, pass: pass.name, nodes: before.nodes });
     const start = performance.now();
     try {
@@ -141,7 +148,13 @@ class PipelineRun {
       if (this.#signal.aborted) throw error;
       edit.restore(before.snapshot);
       const captured = captureGraph(graph);
-      const reproducer = reproducerText(captured.text, captured.constants, this.#plan.passes.slice(index), this.#options.plugins ?? [], error);
+      const reproducer = reproducerText(
+        captured.text,
+        captured.constants,
+        this.#plan.passes.slice(index),
+        this.#options.plugins ?? [],
+        error,
+      );
       this.#events.emit('pass:fail', { span, pass: pass.name, error, reproducer });
       throw new PassFailure(pass.name, error, reproducer);
     }
@@ -175,15 +188,17 @@ class PipelineRun {
       ...driver,
       signal: this.#signal,
       onMatch: this.#options.watch?.onMatch,
-      onApply: !wantsApply && this.#options.watch === undefined
-        ? undefined
-        : ({ rule, results }) => {
-            this.#options.watch?.onApply({ rule, results });
-            const node = results[0]?.producer;
-            const at = node === undefined ? '' : describeOrigin(node.origin);
-            this.#events.emit('rule:apply', { parent, rule: rule.name, at });
-            if (keep) this.#rules.push({ pass: pass.name, rule: rule.name, at, applied: true, why: '', depth: 0, node, failedAt: undefined });
-          },
+      onApply:
+        !wantsApply && this.#options.watch === undefined
+          ? undefined
+          : ({ rule, results }) => {
+              this.#options.watch?.onApply({ rule, results });
+              const node = results[0]?.producer;
+              const at = node === undefined ? '' : describeOrigin(node.origin);
+              this.#events.emit('rule:apply', { parent, rule: rule.name, at });
+              if (keep)
+                this.#rules.push({ pass: pass.name, rule: rule.name, at, applied: true, why: '', depth: 0, node, failedAt: undefined });
+            },
       onRefuse: !wantsRefuse
         ? undefined
         : ({ rule, node, why, depth, at: failedAt }) => {
@@ -195,7 +210,8 @@ class PipelineRun {
   }
 
   #checkPromises(pass: Pass, outcome: PassOutcome, edition: number, index: number): void {
-    if (!outcome.changed && this.#graph.edition !== edition) throw new Error(`pass ${pass.name} says that it changed nothing, but it wrote ${this.#graph.edition - edition} times`);
+    if (!outcome.changed && this.#graph.edition !== edition)
+      throw new Error(`pass ${pass.name} says that it changed nothing, but it wrote ${this.#graph.edition - edition} times`);
     const last = index === this.#plan.passes.length - 1;
     if (this.#verify === 'each' || (this.#verify === 'borders' && last)) this.#checkGraph(`after pass ${pass.name}`);
     if (this.#verify !== 'each') return;
@@ -207,6 +223,13 @@ class PipelineRun {
 
   #checkGraph(when: string): void {
     const errors = verifyGraph(this.#graph);
-    if (errors.length > 0) throw new QfuseError('ir/invalid-graph', `${errors.length} error(s) in the graph ${when}:\n${errors.slice(0, 20).map((e) => `  ${e.code}: ${e.message}`).join('\n')}`);
+    if (errors.length > 0)
+      throw new QfuseError(
+        'ir/invalid-graph',
+        `${errors.length} error(s) in the graph ${when}:\n${errors
+          .slice(0, 20)
+          .map((e) => `  ${e.code}: ${e.message}`)
+          .join('\n')}`,
+      );
   }
 }

@@ -86,10 +86,13 @@ export interface CodePassInit<O extends AttrSpecs> extends PassBase<O> {
  * Defines a pass.
  * @throws Error when the name is not in lower case with dashes or an option has no default
  */
-export function definePass<const O extends AttrSpecs = {}>(init: RulePassInit<O> | CodePassInit<O>): Pass & { readonly with: (options: AttrsIn<O>) => Pass } {
+export function definePass<const O extends AttrSpecs = {}>(
+  init: RulePassInit<O> | CodePassInit<O>,
+): Pass & { readonly with: (options: AttrsIn<O>) => Pass } {
   if (!/^[a-z][a-z0-9-]*$/.test(init.name)) throw new Error(`"${init.name}" is not a pass name: expected lower case, digits and dashes`);
   const specs: AttrSpecs = init.options ?? {};
-  for (const [name, spec] of Object.entries(specs)) if (!spec.optional) throw new Error(`pass ${init.name}: option "${name}" needs a default`);
+  for (const [name, spec] of Object.entries(specs))
+    if (!spec.optional) throw new Error(`pass ${init.name}: option "${name}" needs a default`);
   const make = (given: AttrRecord): Pass => {
     const options = boundOptions(init.name, specs, given);
     const rules = !('rules' in init) ? undefined : typeof init.rules === 'function' ? init.rules(options as AttrsOf<O>) : init.rules;
@@ -127,6 +130,9 @@ function boundOptions(pass: string, specs: AttrSpecs, given: AttrRecord): AttrRe
   } catch (cause) {
     if (!(cause instanceof QfuseError)) throw cause;
     const known = Object.keys(specs).join(', ');
-    throw new QfuseError('pass/options', `pass ${pass}: ${cause.message.replace('attribute', 'option')}`, { cause, help: known === '' ? 'it has no options' : `its options are ${known}` });
+    throw new QfuseError('pass/options', `pass ${pass}: ${cause.message.replace('attribute', 'option')}`, {
+      cause,
+      help: known === '' ? 'it has no options' : `its options are ${known}`,
+    });
   }
 }

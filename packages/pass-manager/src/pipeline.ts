@@ -4,7 +4,7 @@ import { type Pass, phases } from './pass.js';
 /** Passes as text: `normalize(canonicalize, fold-constants{limit = 4096}), fuse(fuse-linear-qcsnw)`. */
 export function pipelineText(passes: readonly Pass[]): string {
   const groups: string[] = [];
-  for (let i = 0; i < passes.length; ) {
+  for (let i = 0; i < passes.length;) {
     const { phase } = passes[i]!;
     const names: string[] = [];
     for (; i < passes.length && passes[i]!.phase === phase; i++) names.push(`${passes[i]!.name}${optionsText(passes[i]!)}`);
@@ -17,7 +17,10 @@ export function pipelineText(passes: readonly Pass[]): string {
 function optionsText(pass: Pass): string {
   const parts = Object.keys(pass.optionSpecs)
     .sort()
-    .filter((name) => attrText(pass.optionSpecs[name]!, pass.options[name]) !== attrText(pass.optionSpecs[name]!, pass.optionSpecs[name]!.default))
+    .filter(
+      (name) =>
+        attrText(pass.optionSpecs[name]!, pass.options[name]) !== attrText(pass.optionSpecs[name]!, pass.optionSpecs[name]!.default),
+    )
     .map((name) => `${name} = ${attrText(pass.optionSpecs[name]!, pass.options[name])}`);
   return parts.length === 0 ? '' : `{${parts.join(', ')}}`;
 }
@@ -41,14 +44,18 @@ export function parsePipeline(text: string, find: (name: string) => Pass | undef
   const pass = (): void => {
     const start = name();
     const found = find(start);
-    if (found === undefined) throw new QfuseError('pipeline/unknown-pass', `there is no pass "${start}"`, { help: '"qfuse passes" lists the passes; a plugin may be missing in the config' });
+    if (found === undefined)
+      throw new QfuseError('pipeline/unknown-pass', `there is no pass "${start}"`, {
+        help: '"qfuse passes" lists the passes; a plugin may be missing in the config',
+      });
     out.push(cursor.text[cursor.at] === '{' ? found.with(options(cursor, found)) : found);
   };
   cursor.skip();
   if (cursor.at >= text.length) return out;
   do {
     const phase = name();
-    if (!(phases as readonly string[]).includes(phase)) throw new QfuseError('pipeline/phase', `"${phase}" is not a phase; the phases are ${phases.join(', ')}`);
+    if (!(phases as readonly string[]).includes(phase))
+      throw new QfuseError('pipeline/phase', `"${phase}" is not a phase; the phases are ${phases.join(', ')}`);
     cursor.list('(', ')', pass);
   } while (cursor.take(','));
   cursor.skip();
@@ -62,7 +69,11 @@ function options(cursor: Cursor, pass: Pass): AttrRecord {
     const name = cursor.word();
     cursor.expect('=');
     const spec = pass.optionSpecs[name];
-    if (spec === undefined) throw new QfuseError('pass/options', `pass ${pass.name} has no option "${name}"; it has ${Object.keys(pass.optionSpecs).join(', ') || 'none'}`);
+    if (spec === undefined)
+      throw new QfuseError(
+        'pass/options',
+        `pass ${pass.name} has no option "${name}"; it has ${Object.keys(pass.optionSpecs).join(', ') || 'none'}`,
+      );
     given[name] = readOption(cursor, spec.kind);
   });
   return given;

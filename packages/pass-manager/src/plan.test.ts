@@ -23,7 +23,12 @@ const codeOf = (run: () => unknown): string => {
 
 describe('order', () => {
   test('phases first, then the given order', () => {
-    expect(names(createPlan([pass('c', { phase: 'lower' }), pass('b'), pass('a', { phase: 'normalize' }), pass('d')]).passes)).toEqual(['a', 'b', 'd', 'c']);
+    expect(names(createPlan([pass('c', { phase: 'lower' }), pass('b'), pass('a', { phase: 'normalize' }), pass('d')]).passes)).toEqual([
+      'a',
+      'b',
+      'd',
+      'c',
+    ]);
   });
 
   test('after and before count only when both passes are there', () => {
@@ -57,21 +62,32 @@ describe('a plan that cannot hold is refused before anything runs', () => {
 
   test('an order against the phases', () => {
     const early = pass('early', { phase: 'normalize', after: ['late'] });
-    expect(codeOf(() => createPlan([early, pass('late', { phase: 'lower' })]))).toContain('plan/phase: late (phase lower) would have to run before early (phase normalize)');
+    expect(codeOf(() => createPlan([early, pass('late', { phase: 'lower' })]))).toContain(
+      'plan/phase: late (phase lower) would have to run before early (phase normalize)',
+    );
   });
 
   test('a property that nobody provides', () => {
-    expect(codeOf(() => createPlan([pass('a', { requires: [folded] })]))).toBe('plan/missing: a requires "folded" (folded holds): no pass of the plan provides it');
+    expect(codeOf(() => createPlan([pass('a', { requires: [folded] })]))).toBe(
+      'plan/missing: a requires "folded" (folded holds): no pass of the plan provides it',
+    );
   });
 
   test('a property that is broken in between names the breaker', () => {
-    const passes = [pass('maker', { provides: [folded] }), pass('breaker', { breaks: [folded], after: ['maker'] }), pass('user', { requires: [folded], after: ['breaker'] })];
+    const passes = [
+      pass('maker', { provides: [folded] }),
+      pass('breaker', { breaks: [folded], after: ['maker'] }),
+      pass('user', { requires: [folded], after: ['breaker'] }),
+    ];
     expect(codeOf(() => createPlan(passes))).toContain('breaker breaks it before');
   });
 });
 
 describe('pipeline text', () => {
-  const limited = pass('fold', { phase: 'normalize', options: { limit: attr.optional(attr.int({ min: 0 }), 64), deep: attr.optional(attr.bool(), false) } } as never);
+  const limited = pass('fold', {
+    phase: 'normalize',
+    options: { limit: attr.optional(attr.int({ min: 0 }), 64), deep: attr.optional(attr.bool(), false) },
+  } as never);
   const all = new Map([limited, pass('cse', { phase: 'normalize' }), pass('fuse-linear')].map((p) => [p.name, p] as const));
   const read = (text: string) => parsePipeline(text, (name) => all.get(name));
 

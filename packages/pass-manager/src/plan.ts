@@ -33,17 +33,27 @@ export function createPlan(passes: readonly Pass[], initially: readonly Property
   const edge = (a: number, b: number, why: string): void => {
     if (a === b || edges.some((e) => e.a === a && e.b === b)) return;
     if (phaseOf(passes[a]!) > phaseOf(passes[b]!))
-      throw new QfuseError('plan/phase', `${passes[a]!.name} (phase ${passes[a]!.phase}) would have to run before ${passes[b]!.name} (phase ${passes[b]!.phase}): ${why}`);
+      throw new QfuseError(
+        'plan/phase',
+        `${passes[a]!.name} (phase ${passes[a]!.phase}) would have to run before ${passes[b]!.name} (phase ${passes[b]!.phase}): ${why}`,
+      );
     edges.push({ a, b, from: passes[a]!.name, to: passes[b]!.name, why });
   };
   passes.forEach((p, i) => {
     for (const name of p.after) if (index.has(name)) edge(index.get(name)!, i, `${p.name} says after ${name}`);
     for (const name of p.before) if (index.has(name)) edge(i, index.get(name)!, `${p.name} says before ${name}`);
-    for (const need of p.requires) passes.forEach((q, j) => q.provides.includes(need) && phaseOf(q) <= phaseOf(p) && edge(j, i, `${p.name} requires ${need.name}, ${q.name} provides it`));
+    for (const need of p.requires)
+      passes.forEach(
+        (q, j) =>
+          q.provides.includes(need) && phaseOf(q) <= phaseOf(p) && edge(j, i, `${p.name} requires ${need.name}, ${q.name} provides it`),
+      );
   });
   const order = sorted(passes, edges);
   checkProperties(order, initially);
-  return Object.freeze({ passes: Object.freeze(order), edges: Object.freeze(edges.map(({ from, to, why }) => Object.freeze({ from, to, why }))) });
+  return Object.freeze({
+    passes: Object.freeze(order),
+    edges: Object.freeze(edges.map(({ from, to, why }) => Object.freeze({ from, to, why }))),
+  });
 }
 
 function sorted(passes: readonly Pass[], edges: readonly { readonly a: number; readonly b: number; readonly why: string }[]): Pass[] {
@@ -54,7 +64,9 @@ function sorted(passes: readonly Pass[], edges: readonly { readonly a: number; r
     let best = -1;
     for (const i of left) if (waiting[i] === 0 && (best < 0 || phaseOf(passes[i]!) < phaseOf(passes[best]!))) best = i;
     if (best < 0) {
-      const reasons = edges.filter((e) => left.has(e.a) && left.has(e.b)).map((e) => `${passes[e.a]!.name} before ${passes[e.b]!.name} (${e.why})`);
+      const reasons = edges
+        .filter((e) => left.has(e.a) && left.has(e.b))
+        .map((e) => `${passes[e.a]!.name} before ${passes[e.b]!.name} (${e.why})`);
       throw new QfuseError('plan/cycle', `no order satisfies all passes: ${reasons.join('; ')}`);
     }
     left.delete(best);
@@ -72,7 +84,12 @@ function checkProperties(order: readonly Pass[], initially: readonly Property[])
       if (have.has(need)) continue;
       const givers = order.filter((q) => q.provides.includes(need)).map((q) => q.name);
       const broken = brokenBy.get(need);
-      const why = broken !== undefined ? `${broken} breaks it before` : givers.length > 0 ? `${givers.join(', ')} provides it, but later` : 'no pass of the plan provides it';
+      const why =
+        broken !== undefined
+          ? `${broken} breaks it before`
+          : givers.length > 0
+            ? `${givers.join(', ')} provides it, but later`
+            : 'no pass of the plan provides it';
       throw new QfuseError('plan/missing', `${pass.name} requires "${need.name}" (${need.summary}): ${why}`);
     }
     for (const p of pass.breaks) {

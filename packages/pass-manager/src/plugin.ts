@@ -82,10 +82,13 @@ export function flattenPlugins(input: PluginInput): readonly Plugin[] {
 export function override(input: PluginInput, changes: Readonly<Record<string, Pass | false>>): readonly Plugin[] {
   const plugins = flattenPlugins(input);
   const known = new Set(plugins.flatMap((p) => (p.passes ?? []).map((x) => x.name)));
-  for (const name of Object.keys(changes)) if (!known.has(name)) throw new Error(`override: there is no pass "${name}"; the passes are ${[...known].join(', ')}`);
+  for (const name of Object.keys(changes))
+    if (!known.has(name)) throw new Error(`override: there is no pass "${name}"; the passes are ${[...known].join(', ')}`);
   return plugins.map((p) => {
     if (p.passes === undefined) return p;
-    const passes = p.passes.flatMap((x) => (Object.hasOwn(changes, x.name) ? (changes[x.name] === false ? [] : [changes[x.name] as Pass]) : [x]));
+    const passes = p.passes.flatMap((x) =>
+      Object.hasOwn(changes, x.name) ? (changes[x.name] === false ? [] : [changes[x.name] as Pass]) : [x],
+    );
     return Object.freeze({ ...p, passes });
   });
 }

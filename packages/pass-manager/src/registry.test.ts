@@ -23,7 +23,11 @@ test('nested and conditional plugins are flattened in order', () => {
 });
 
 test('a registry knows everything that its plugins bring, and who brought it', () => {
-  const fuse = plugin('fuse', { ops: [Neg], passes: [pass('fuse-neg')], importers: [{ name: 'x', extensions: ['.x'], sniff: () => false, load: () => Promise.reject(new Error('unused')) }] });
+  const fuse = plugin('fuse', {
+    ops: [Neg],
+    passes: [pass('fuse-neg')],
+    importers: [{ name: 'x', extensions: ['.x'], sniff: () => false, load: () => Promise.reject(new Error('unused')) }],
+  });
   const registry = createRegistry([fuse, fuse, plugin('other', { ops: [Neg, Abs] })]);
   expect([...registry.ops.keys()]).toEqual(['test.neg', 'test.abs']);
   expect([...registry.passes.keys()]).toEqual(['fuse-neg']);
@@ -41,7 +45,9 @@ test('two plugins that claim one name are both named', () => {
 
 test('two definitions of one op are an error, one object twice is not', () => {
   const copy = { ...Neg };
-  expect(failure(() => createRegistry([plugin('one', { ops: [Neg] }), plugin('two', { ops: [copy] })])).message).toContain('op "test.neg" is brought by one@1.2.3 and by two@1.2.3');
+  expect(failure(() => createRegistry([plugin('one', { ops: [Neg] }), plugin('two', { ops: [copy] })])).message).toContain(
+    'op "test.neg" is brought by one@1.2.3 and by two@1.2.3',
+  );
 });
 
 test('two copies of a package are told apart from two packages', () => {

@@ -27,12 +27,18 @@ export function createRegistry(input: PluginInput): Registry {
     // Two plugins may bring the same op object, e.g. from a shared ops package.
     if (first !== undefined && !(kind === 'op' && first.thing === thing))
       throw new QfuseError('registry/duplicate', `${kind} "${name}" is brought by ${label(first.plugin)} and by ${label(plugin)}`, {
-        help: first.plugin.name === plugin.name ? 'the plugin is listed twice, or two copies of the package are installed' : 'leave one of the two out',
+        help:
+          first.plugin.name === plugin.name
+            ? 'the plugin is listed twice, or two copies of the package are installed'
+            : 'leave one of the two out',
       });
     owners.set(key, { plugin, thing });
   };
   for (const p of plugins) {
-    if (p.api !== pluginApi) throw new QfuseError('registry/api', `${label(p)} is written for plugin api ${p.api}, this qfuse has api ${pluginApi}`, { help: `install a version of ${p.name} for api ${pluginApi}` });
+    if (p.api !== pluginApi)
+      throw new QfuseError('registry/api', `${label(p)} is written for plugin api ${p.api}, this qfuse has api ${pluginApi}`, {
+        help: `install a version of ${p.name} for api ${pluginApi}`,
+      });
     claim('plugin', p.name, p, p);
     for (const op of p.ops ?? []) claim('op', op.name, op, p);
     for (const property of p.properties ?? []) claim('property', property.name, property, p);

@@ -22,9 +22,20 @@ export interface Reproducer {
 const magic = '// qfuse reproducer 1';
 
 /** A failing run as one text file: `qfuse replay FILE` runs it again. */
-export function reproducerText(graphText: string, constants: readonly Constant[], rest: readonly Pass[], plugins: readonly Plugin[], error: unknown): string {
+export function reproducerText(
+  graphText: string,
+  constants: readonly Constant[],
+  rest: readonly Pass[],
+  plugins: readonly Plugin[],
+  error: unknown,
+): string {
   const message = error instanceof Error ? error.message : String(error);
-  const lines = [magic, `// error: ${message.split('\n')[0]}`, `// pipeline: ${pipelineText(rest)}`, `// plugins: ${plugins.map((p) => `${p.name}@${p.version}`).join(' ')}`];
+  const lines = [
+    magic,
+    `// error: ${message.split('\n')[0]}`,
+    `// pipeline: ${pipelineText(rest)}`,
+    `// plugins: ${plugins.map((p) => `${p.name}@${p.version}`).join(' ')}`,
+  ];
   let room = MAX_EMBEDDED_BYTES;
   for (const c of [...constants].filter((x) => x.resolved).sort((a, b) => a.byteLength - b.byteLength)) {
     room -= c.byteLength;
@@ -43,7 +54,11 @@ export const captureGraph = (graph: Graph): { readonly text: string; readonly co
 /** @throws QfuseError `reproducer/format` when the text is not a reproducer */
 export function parseReproducer(text: string): Reproducer {
   const lines = text.split('\n');
-  if (lines[0]?.trim() !== magic) throw new QfuseError('reproducer/format', `not a reproducer: the first line is ${JSON.stringify(lines[0]?.slice(0, 40))}, expected "${magic}"`);
+  if (lines[0]?.trim() !== magic)
+    throw new QfuseError(
+      'reproducer/format',
+      `not a reproducer: the first line is ${JSON.stringify(lines[0]?.slice(0, 40))}, expected "${magic}"`,
+    );
   const field = (name: string): string => lines.find((l) => l.startsWith(`// ${name}: `))?.slice(name.length + 5) ?? '';
   const data = new Map<string, Uint8Array>();
   for (const line of lines) {
@@ -52,7 +67,13 @@ export function parseReproducer(text: string): Reproducer {
     data.set(key!, fromBase64(base64 ?? ''));
   }
   const body = lines.findIndex((l) => !l.startsWith('//'));
-  return { error: field('error'), pipeline: field('pipeline'), plugins: field('plugins').split(' ').filter(Boolean), graph: lines.slice(body < 0 ? lines.length : body).join('\n'), data };
+  return {
+    error: field('error'),
+    pipeline: field('pipeline'),
+    plugins: field('plugins').split(' ').filter(Boolean),
+    graph: lines.slice(body < 0 ? lines.length : body).join('\n'),
+    data,
+  };
 }
 
 function toBase64(bytes: Uint8Array): string {

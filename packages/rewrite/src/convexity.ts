@@ -12,7 +12,13 @@ export type Followers = { readonly followers: readonly Node[] } | { readonly pro
  *
  * Only the part of the node list between the first exposed node and the root is looked at; the list must be sorted.
  */
-export function followersBefore(graph: Graph, inner: readonly number[], root: number, exposed: readonly number[], readers: readonly Node[]): Followers {
+export function followersBefore(
+  graph: Graph,
+  inner: readonly number[],
+  root: number,
+  exposed: readonly number[],
+  readers: readonly Node[],
+): Followers {
   const { ids } = graph;
   const between = new Set<number>();
   const waiting = new Set(exposed);
@@ -34,7 +40,8 @@ export function followersBefore(graph: Graph, inner: readonly number[], root: nu
     for (let i = 0; i < ids.resultCount(n); i++)
       for (let u = ids.firstUse(ids.result(n, i)); u !== NONE; u = ids.nextUse(u)) {
         const reader = ids.useOwner(u);
-        if (inner.includes(reader)) return { problem: `an outside reader leads back into the match: ${pathText(graph, cameFrom, n)} → ${ids.op(reader)!.name}` };
+        if (inner.includes(reader))
+          return { problem: `an outside reader leads back into the match: ${pathText(graph, cameFrom, n)} → ${ids.op(reader)!.name}` };
         visit(reader, n);
       }
   }

@@ -1,16 +1,60 @@
-import { type Builder, type Editor, type Graph, madeOrigin, no, type Node, nodeAttrs, printGraph, QfuseError, sourceOrigin, type Value, verifyGraph, yes } from '@qfuse/ir';
+import {
+  type Builder,
+  type Editor,
+  type Graph,
+  madeOrigin,
+  no,
+  type Node,
+  nodeAttrs,
+  printGraph,
+  QfuseError,
+  sourceOrigin,
+  type Value,
+  verifyGraph,
+  yes,
+} from '@qfuse/ir';
 import { describe, expect, expectTypeOf, it, test } from 'vitest';
 import { Add, AddSplit, Check, Concat, Linear, MatMul, Mul, Neg, Random, read, Relu, Split, Sub, View } from '../test/ops.js';
-import { any, applyRules, constant, defineRule, type DriverOptions, each, list, maybe, op, type Refusal, type RewriteReport, type Rule, through } from './index.js';
+import {
+  any,
+  applyRules,
+  constant,
+  defineRule,
+  type DriverOptions,
+  each,
+  list,
+  maybe,
+  op,
+  type Refusal,
+  type RewriteReport,
+  type Rule,
+  through,
+} from './index.js';
 
 const x = any().as('x');
 const y = any().as('y');
 
-const rule = (name: string, root: Rule['root'], rewrite: (captures: any, b: Builder, root: Node) => ReturnType<Rule['rewrite']>, more: Partial<Rule> = {}): Rule =>
-  defineRule({ name: `test/${name}`, summary: '', root, numerics: 'exact', ...(more as {}), rewrite: (captures, b, context) => rewrite(captures, b, context.root) });
+const rule = (
+  name: string,
+  root: Rule['root'],
+  rewrite: (captures: any, b: Builder, root: Node) => ReturnType<Rule['rewrite']>,
+  more: Partial<Rule> = {},
+): Rule =>
+  defineRule({
+    name: `test/${name}`,
+    summary: '',
+    root,
+    numerics: 'exact',
+    ...(more as {}),
+    rewrite: (captures, b, context) => rewrite(captures, b, context.root),
+  });
 
 const doubleNeg = rule('double-neg', op(Neg, { x: op(Neg, { x }) }), (m) => m.x);
-const fuseBias = rule('bias', op(Add, { x: op(MatMul, { x, weight: any().as('weight') }), y }), (m, b) => b.create(Linear, { x: m.x, weight: m.weight, bias: m.y }).result);
+const fuseBias = rule(
+  'bias',
+  op(Add, { x: op(MatMul, { x, weight: any().as('weight') }), y }),
+  (m, b) => b.create(Linear, { x: m.x, weight: m.weight, bias: m.y }).result,
+);
 const fuseRelu = rule(
   'relu',
   op(Relu, { x: op(Linear, { x }).as('linear') }),
@@ -23,9 +67,18 @@ const shown = (graph: Graph): string[] =>
   printGraph(graph)
     .split('\n')
     .filter((line) => /^ {2}(?:%\S+.* = t\.|t\.|return|mutate)/.test(line))
-    .map((line) => line.trim().replace(/ : f32\[4\].*/, '').replaceAll('t.', ''));
+    .map((line) =>
+      line
+        .trim()
+        .replace(/ : f32\[4\].*/, '')
+        .replaceAll('t.', ''),
+    );
 
-function apply(body: string, rules: readonly Rule[], options?: DriverOptions): { readonly text: string[]; readonly report: RewriteReport; readonly graph: Graph; readonly edit: Editor; readonly refusals: Refusal[] } {
+function apply(
+  body: string,
+  rules: readonly Rule[],
+  options?: DriverOptions,
+): { readonly text: string[]; readonly report: RewriteReport; readonly graph: Graph; readonly edit: Editor; readonly refusals: Refusal[] } {
   const { graph, edit } = read(body);
   const refusals: Refusal[] = [];
   const report = applyRules(edit, rules, { onRefuse: (r) => refusals.push(r), ...options });
@@ -47,15 +100,27 @@ describe('a rewrite', () => {
 
   it('gives one value for each result', () => {
     const both = rule('split', op(Split, { x }), (m, b) => [m.x, b.create(Neg, { x: m.x }).result]);
-    expect(apply('%0, %1 = split(%a)\n %2 = sub(%0, %1)\n return %2', [both]).text).toEqual(['%0 = neg(%a)', '%1 = sub(%a, %0)', 'return %1']);
+    expect(apply('%0, %1 = split(%a)\n %2 = sub(%0, %1)\n return %2', [both]).text).toEqual([
+      '%0 = neg(%a)',
+      '%1 = sub(%a, %0)',
+      'return %1',
+    ]);
     const node = rule('node', op(Split, { x: op(Neg, { x }) }), (m, b) => b.create(Split, { x: m.x }));
     expect(apply('%0 = neg(%a)\n %1, %2 = split(%0)\n return %2, %1', [node]).text).toEqual(['%0, %1 = split(%a)', 'return %1, %0']);
   });
 
   it('keeps a shared node for its other readers', () => {
     const shared = rule('shared', op(Relu, { x: op(Neg, { x }).shared() }), (m, b) => b.create(View, { x: m.x }).result);
-    expect(apply('%0 = neg(%a)\n %1 = relu(%0)\n return %1, %0', [shared]).text).toEqual(['%0 = neg(%a)', '%1 = view(%a)', 'return %1, %0']);
-    expect(apply('%0 = neg(%a)\n %1 = relu(%0)\n %2 = relu(%0)\n return %1, %2', [shared]).text).toEqual(['%0 = view(%a)', '%1 = view(%a)', 'return %0, %1']);
+    expect(apply('%0 = neg(%a)\n %1 = relu(%0)\n return %1, %0', [shared]).text).toEqual([
+      '%0 = neg(%a)',
+      '%1 = view(%a)',
+      'return %1, %0',
+    ]);
+    expect(apply('%0 = neg(%a)\n %1 = relu(%0)\n %2 = relu(%0)\n return %1, %2', [shared]).text).toEqual([
+      '%0 = view(%a)',
+      '%1 = view(%a)',
+      'return %0, %1',
+    ]);
   });
 
   it('erases feeders that only it read, down to impure ones', () => {
@@ -66,7 +131,10 @@ describe('a rewrite', () => {
 
   it('takes the place of impure nodes and of nodes without results', () => {
     const identity = rule('identity', op(Random, { x: op(Random, { x }) }), (m) => m.x);
-    expect(apply('%0 = random(%a)\n %1 = random(%0)\n %2 = random(%1)\n return %2', [identity]).text).toEqual(['%0 = random(%a)', 'return %0']);
+    expect(apply('%0 = random(%a)\n %1 = random(%0)\n %2 = random(%1)\n return %2', [identity]).text).toEqual([
+      '%0 = random(%a)',
+      'return %0',
+    ]);
     const dropCheck = rule('check', op(Check, { x: constant() }), () => []);
     expect(apply('check(%k)\n check(%a)\n return', [dropCheck]).text).toEqual(['check(%a)', 'return']);
   });
@@ -93,9 +161,22 @@ describe('a rewrite', () => {
 
   it('may take what stands behind its root: the list is sorted in the end', () => {
     const later = rule('later', op(Neg, { x: constant() }), (_, b) => [...b.graph.nodes()].find((n) => n.op === View)!.results[0]!);
-    expect(apply('%0 = neg(%k)\n %1 = relu(%0)\n %2 = view(%a)\n return %1, %2', [later]).text).toEqual(['%0 = view(%a)', '%1 = relu(%0)', 'return %1, %0']);
-    const operand = rule('operand', op(Neg, { x: constant() }), (_, b) => b.create(Relu, { x: [...b.graph.nodes()].find((n) => n.op === View)!.results[0]! }).result);
-    expect(apply('%0 = neg(%k)\n %1 = relu(%0)\n %2 = view(%a)\n return %1', [operand]).text).toEqual(['%0 = view(%a)', '%1 = relu(%0)', '%2 = relu(%1)', 'return %2']);
+    expect(apply('%0 = neg(%k)\n %1 = relu(%0)\n %2 = view(%a)\n return %1, %2', [later]).text).toEqual([
+      '%0 = view(%a)',
+      '%1 = relu(%0)',
+      'return %1, %0',
+    ]);
+    const operand = rule(
+      'operand',
+      op(Neg, { x: constant() }),
+      (_, b) => b.create(Relu, { x: [...b.graph.nodes()].find((n) => n.op === View)!.results[0]! }).result,
+    );
+    expect(apply('%0 = neg(%k)\n %1 = relu(%0)\n %2 = view(%a)\n return %1', [operand]).text).toEqual([
+      '%0 = view(%a)',
+      '%1 = relu(%0)',
+      '%2 = relu(%1)',
+      'return %2',
+    ]);
   });
 
   it('leaves a result out that nobody reads', () => {
@@ -117,11 +198,31 @@ describe('a rewrite', () => {
 describe('what a rule must not do', () => {
   const refused: readonly [string, string, Rule][] = [
     ['give another number of values', 'rule test/bad returns 1 values for 2 results', rule('bad', op(Split, { x }), (m) => m.x)],
-    ['read what it replaces', 'rule test/bad: the new t.neg reads the value that it replaces', rule('bad', op(Split), (_, b, root) => root.results.map((r) => b.create(Neg, { x: r }).result))],
-    ['give back what it matched', 'rule test/bad gives back a value that it was to replace: say no in "where" instead', rule('bad', op(Split), (_, _b, root) => root.results)],
-    ['give a value of another type', 'rule test/bad: a value of type f32[4] cannot be replaced by one of type i8[4]', rule('bad', op(Split), (_, b) => [b.graph.named('i')!, b.graph.named('i')!])],
-    ['leave a result out that is read', 'rule test/bad returns no value for result 1 of t.split, which is read', rule('bad', op(Split, { x }), (m) => ({ results: [m.x, undefined] }))],
-    ['forget an exposed value', 'rule test/bad does not return a value for the exposed "n"', rule('bad', op(Split, { x: op(Neg, { x }).exposed('n') }), (m, b) => b.create(Split, { x: m.x }).results)],
+    [
+      'read what it replaces',
+      'rule test/bad: the new t.neg reads the value that it replaces',
+      rule('bad', op(Split), (_, b, root) => root.results.map((r) => b.create(Neg, { x: r }).result)),
+    ],
+    [
+      'give back what it matched',
+      'rule test/bad gives back a value that it was to replace: say no in "where" instead',
+      rule('bad', op(Split), (_, _b, root) => root.results),
+    ],
+    [
+      'give a value of another type',
+      'rule test/bad: a value of type f32[4] cannot be replaced by one of type i8[4]',
+      rule('bad', op(Split), (_, b) => [b.graph.named('i')!, b.graph.named('i')!]),
+    ],
+    [
+      'leave a result out that is read',
+      'rule test/bad returns no value for result 1 of t.split, which is read',
+      rule('bad', op(Split, { x }), (m) => ({ results: [m.x, undefined] })),
+    ],
+    [
+      'forget an exposed value',
+      'rule test/bad does not return a value for the exposed "n"',
+      rule('bad', op(Split, { x: op(Neg, { x }).exposed('n') }), (m, b) => b.create(Split, { x: m.x }).results),
+    ],
   ];
   test.each(refused)('%s', (_, message, bad) => {
     const { edit } = read('%0 = neg(%a)\n %1, %2 = split(%0)\n return %1, %2, %0');
@@ -146,7 +247,12 @@ describe('origins', () => {
   it('go back to the sources through several rules', () => {
     const { graph, edit } = read('%0 = matmul(%a, %b) loc("mm")\n %1 = add(%0, %c) loc("bias")\n %2 = relu(%1) loc("act")\n return %2');
     applyRules(edit, [fuseBias, fuseRelu]);
-    expect([...graph.nodes()][0]!.origin).toBe(madeOrigin('test/relu', ['mm', 'bias', 'act'].map((n) => sourceOrigin(n))));
+    expect([...graph.nodes()][0]!.origin).toBe(
+      madeOrigin(
+        'test/relu',
+        ['mm', 'bias', 'act'].map((n) => sourceOrigin(n)),
+      ),
+    );
   });
 
   it('and place of the editor are as before afterwards, also after an error', () => {
@@ -154,7 +260,9 @@ describe('origins', () => {
     const [first] = graph.nodes();
     edit.origin = sourceOrigin('mine');
     edit.place = first;
-    const broken = rule('broken', op(Neg), () => { throw new Error('broken'); });
+    const broken = rule('broken', op(Neg), () => {
+      throw new Error('broken');
+    });
     expect(() => applyRules(edit, [broken])).toThrow('broken');
     expect([edit.origin, edit.place]).toEqual([sourceOrigin('mine'), first]);
   });
@@ -175,7 +283,9 @@ describe('the worklist', () => {
       expect(text).toEqual(['return %a, %k']);
     }
     // And the same through a node that dies on the way.
-    expect(apply('%0 = neg(%a)\n %1 = neg(%0)\n %2 = relu(%0)\n %3 = sub(%k, %2)\n return %1, %3', [doubleNeg, drop]).text).toEqual(['return %a, %k']);
+    expect(apply('%0 = neg(%a)\n %1 = neg(%0)\n %2 = relu(%0)\n %3 = sub(%k, %2)\n return %1, %3', [doubleNeg, drop]).text).toEqual([
+      'return %a, %k',
+    ]);
   });
 
   it('looks again as far up as patterns reach, views not counted', () => {
@@ -190,7 +300,14 @@ describe('the worklist', () => {
     const seen: Record<string, number[]> = {};
     for (const order of ['readers-first', 'producers-first'] as const) {
       seen[order] = [];
-      const watch = rule('watch', op(Neg), () => { throw new Error('never'); }, { where: (_: unknown, { root }: { root: Node }) => (seen[order]!.push(root.id), no('only watching')) });
+      const watch = rule(
+        'watch',
+        op(Neg),
+        () => {
+          throw new Error('never');
+        },
+        { where: (_: unknown, { root }: { root: Node }) => (seen[order]!.push(root.id), no('only watching')) },
+      );
       apply(body, [watch], { order });
     }
     expect(seen['producers-first']).toEqual([...seen['readers-first']!].reverse());
@@ -222,7 +339,8 @@ describe('the worklist', () => {
       return `%m${i} = matmul(${from}, %b)\n %s${i} = ${i % 2 === 0 ? `add(%m${i}, %c)` : `add(%c, %m${i})`}\n ${twice}\n %r${i} = relu(%u${i})`;
     }).join('\n');
     const texts = new Set<string>();
-    for (let seed = 0; seed < 20; seed++) texts.add(apply(`${body}\n return %r29`, [fuseBias, fuseRelu, doubleNeg], seed === 0 ? {} : { seed }).text.join('\n'));
+    for (let seed = 0; seed < 20; seed++)
+      texts.add(apply(`${body}\n return %r29`, [fuseBias, fuseRelu, doubleNeg], seed === 0 ? {} : { seed }).text.join('\n'));
     expect(texts.size).toBe(1);
     expect([...texts][0]!.split('\n').length).toBe(10 + 3 * 20 + 1);
   });
@@ -241,8 +359,18 @@ describe('exposed nodes', () => {
   });
 
   it('move readers behind the replacement that stood before it, and what reads them', () => {
-    const { text } = apply('%0 = neg(%a)\n %1 = view(%0)\n %2 = sub(%1, %b)\n %3 = sub(%c, %d)\n %4 = relu(%0)\n %5 = sub(%2, %3)\n return %4, %5', [exposing]);
-    expect(text).toEqual(['%0 = sub(%c, %d)', '%1, %2 = add_split(%a, %a)', '%3 = view(%2)', '%4 = sub(%3, %b)', '%5 = sub(%4, %0)', 'return %1, %5']);
+    const { text } = apply(
+      '%0 = neg(%a)\n %1 = view(%0)\n %2 = sub(%1, %b)\n %3 = sub(%c, %d)\n %4 = relu(%0)\n %5 = sub(%2, %3)\n return %4, %5',
+      [exposing],
+    );
+    expect(text).toEqual([
+      '%0 = sub(%c, %d)',
+      '%1, %2 = add_split(%a, %a)',
+      '%3 = view(%2)',
+      '%4 = sub(%3, %b)',
+      '%5 = sub(%4, %0)',
+      'return %1, %5',
+    ]);
   });
 
   it('need not be exposed when nobody else reads them', () => {
@@ -251,22 +379,37 @@ describe('exposed nodes', () => {
   });
 
   it('are refused when a reader leads back into the match, by the way it takes', () => {
-    const sum = rule('sum', op(Add, { x: op(Neg, { x }).exposed('n'), y: op(Relu, { x: y }) }), () => { throw new Error('never'); });
-    const { text, refusals } = apply('%0 = neg(%a)\n %1 = view(%0)\n %2 = sub(%1, %b)\n %3 = relu(%2)\n %4 = add(%0, %3)\n return %4', [sum]);
+    const sum = rule('sum', op(Add, { x: op(Neg, { x }).exposed('n'), y: op(Relu, { x: y }) }), () => {
+      throw new Error('never');
+    });
+    const { text, refusals } = apply('%0 = neg(%a)\n %1 = view(%0)\n %2 = sub(%1, %b)\n %3 = relu(%2)\n %4 = add(%0, %3)\n return %4', [
+      sum,
+    ]);
     expect(text.length).toBe(6);
     expect(refusals.map((r) => r.why)).toEqual(['an outside reader leads back into the match: t.view → t.sub → t.relu']);
   });
 
   it('are refused when another of their results is read', () => {
-    const pair = rule('pair', op(Relu, { x: op(Split, { x }).exposed('s') }), () => { throw new Error('never'); });
-    expect(apply('%0, %1 = split(%a)\n %2 = relu(%0)\n return %2, %1', [pair]).refusals.map((r) => r.why)).toEqual(['t.split has readers of results other than 0']);
-    const second = rule('second', op(Relu, { x: op(Split, { x }).result(1).exposed('s') }), (m, b) => ({ results: [m.x], exposed: { s: b.create(View, { x: m.x }).result } }));
+    const pair = rule('pair', op(Relu, { x: op(Split, { x }).exposed('s') }), () => {
+      throw new Error('never');
+    });
+    expect(apply('%0, %1 = split(%a)\n %2 = relu(%0)\n return %2, %1', [pair]).refusals.map((r) => r.why)).toEqual([
+      't.split has readers of results other than 0',
+    ]);
+    const second = rule('second', op(Relu, { x: op(Split, { x }).result(1).exposed('s') }), (m, b) => ({
+      results: [m.x],
+      exposed: { s: b.create(View, { x: m.x }).result },
+    }));
     expect(apply('%0, %1 = split(%a)\n %2 = relu(%1)\n return %2, %1', [second]).text).toEqual(['%0 = view(%a)', 'return %a, %0']);
   });
 
   it('cost what lies between them and the root, not the whole graph', () => {
     const blocks = 2000;
-    const body = Array.from({ length: blocks }, (_, i) => `%n${i} = neg(${i === 0 ? '%a' : `%w${i - 1}`})\n %v${i} = view(%n${i})\n %r${i} = relu(%n${i})\n %w${i} = sub(%r${i}, %v${i})`).join('\n');
+    const body = Array.from(
+      { length: blocks },
+      (_, i) =>
+        `%n${i} = neg(${i === 0 ? '%a' : `%w${i - 1}`})\n %v${i} = view(%n${i})\n %r${i} = relu(%n${i})\n %w${i} = sub(%r${i}, %v${i})`,
+    ).join('\n');
     const { graph, report } = apply(`${body}\n return %w${blocks - 1}`, [exposing]);
     expect([report.applied, graph.size]).toEqual([blocks, 3 * blocks]);
   });
@@ -299,7 +442,8 @@ describe('callbacks', () => {
     const { graph, edit } = read('%0 = matmul(%a, %b)\n %1 = add(%c, %0)\n return %1');
     const events: unknown[] = [];
     applyRules(edit, [fuseBias], {
-      onMatch: ({ rule: r, root, inner }) => events.push(['match', r.name, root.op.name, inner.map((n) => n.op.name), inner.some((n) => n.erased)]),
+      onMatch: ({ rule: r, root, inner }) =>
+        events.push(['match', r.name, root.op.name, inner.map((n) => n.op.name), inner.some((n) => n.erased)]),
       onApply: ({ rule: r, results }) => events.push(['apply', r.name, results.map((v) => v?.producer?.op.name)]),
       onRefuse: ({ rule: r }) => events.push(['refuse', r.name]),
     });
@@ -355,7 +499,8 @@ describe('rule sets without an end', () => {
   it('are not what a long chain is', () => {
     const body = Array.from({ length: 500 }, (_, i) => `%r${i} = relu(${i === 0 ? '%a' : `%r${i - 1}`})`).join('\n');
     const merge = rule('merge', op(Relu, { x: op(Relu, { x }) }), (m, b) => b.create(Relu, { x: m.x }).result);
-    for (const order of ['readers-first', 'producers-first'] as const) expect(apply(`${body}\n return %r499`, [merge], { order }).text).toEqual(['%0 = relu(%a)', 'return %0']);
+    for (const order of ['readers-first', 'producers-first'] as const)
+      expect(apply(`${body}\n return %r499`, [merge], { order }).text).toEqual(['%0 = relu(%a)', 'return %0']);
   });
 });
 
@@ -370,7 +515,14 @@ describe('an abort signal', () => {
     const controller = new AbortController();
     const { edit } = read(`${Array.from({ length: 5000 }, (_, i) => `%r${i} = neg(%a)`).join('\n')}\n return %r0`);
     let visits = 0;
-    const watch = rule('watch', op(Neg), () => { throw new Error('never'); }, { where: () => (++visits === 10 && controller.abort(new Error('enough')), no('')) });
+    const watch = rule(
+      'watch',
+      op(Neg),
+      () => {
+        throw new Error('never');
+      },
+      { where: () => (++visits === 10 && controller.abort(new Error('enough')), no('')) },
+    );
     expect(() => applyRules(edit, [watch], { signal: controller.signal })).toThrow('enough');
     expect(visits).toBeLessThan(2000);
   });
@@ -401,7 +553,11 @@ describe('cost', () => {
 
   it('does not depend on rules whose root is not there', () => {
     const plain = applyRules(chain(500), [fuseBias, fuseRelu]);
-    const absentRules = Array.from({ length: 50 }, (_, i) => rule(`absent-${i}`, op(Concat, { items: each(op(Neg)) }), () => { throw new Error('never'); }));
+    const absentRules = Array.from({ length: 50 }, (_, i) =>
+      rule(`absent-${i}`, op(Concat, { items: each(op(Neg)) }), () => {
+        throw new Error('never');
+      }),
+    );
     expect(applyRules(chain(500), [...absentRules, fuseBias, fuseRelu])).toEqual(plain);
   });
 
@@ -410,7 +566,11 @@ describe('cost', () => {
     const hub = edit.create(Neg, { x: graph.named('a')! }).result;
     const leaves = Array.from({ length: 3000 }, () => edit.create(Relu, { x: edit.create(View, { x: hub }).result }).result);
     edit.setOutputs(leaves);
-    const fuse = rule('fuse', op(Relu, { x: op(View, { x: op(Neg, { x }).shared() }) }), (m, b) => b.create(Sub, { x: m.x, y: m.x }).result);
+    const fuse = rule(
+      'fuse',
+      op(Relu, { x: op(View, { x: op(Neg, { x }).shared() }) }),
+      (m, b) => b.create(Sub, { x: m.x, y: m.x }).result,
+    );
     const report = applyRules(edit, [fuse]);
     expect([report.applied, report.visits < 10 * 3000, graph.size]).toEqual([3000, true, 3000]);
   });
@@ -425,7 +585,9 @@ describe('defineRule', () => {
   });
 
   test.each(['Fuse/x', 'fuse', 'fuse/', '/x', 'a/b/c', 'a b/c'])('refuses the name %j', (name) => {
-    expect(() => defineRule({ name, summary: '', root: op(Neg), numerics: 'exact', rewrite: () => [] })).toThrow(`"${name}" is not a rule name: expected pass/what in lower case`);
+    expect(() => defineRule({ name, summary: '', root: op(Neg), numerics: 'exact', rewrite: () => [] })).toThrow(
+      `"${name}" is not a rule name: expected pass/what in lower case`,
+    );
   });
 
   it('types what `where` and `rewrite` see', () => {

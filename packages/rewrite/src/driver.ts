@@ -1,4 +1,16 @@
-import { type AnyOp, type Editor, graphReturn, type Graph, type GraphIds, madeOrigin, type Node, type NodeId, type Origin, QfuseError, type Value } from '@qfuse/ir';
+import {
+  type AnyOp,
+  type Editor,
+  graphReturn,
+  type Graph,
+  type GraphIds,
+  madeOrigin,
+  type Node,
+  type NodeId,
+  type Origin,
+  QfuseError,
+  type Value,
+} from '@qfuse/ir';
 import { followersBefore } from './convexity.js';
 import { History } from './history.js';
 import { type Capture, matchAt } from './match.js';
@@ -204,8 +216,11 @@ class Driver {
       const n = state.slots[rule.pattern.captures.indexOf(capture)]!;
       if (n === NONE) continue;
       const node = this.#graph.node(n as NodeId);
-      const outside = node.results.map((r) => r.readers().filter((reader) => reader === graphReturn || !state.inner.includes((reader as Node).id)));
-      if (outside.some((of, i) => i !== capture.exposedResult && of.length > 0)) return `${node.op.name} has readers of results other than ${capture.exposedResult}`;
+      const outside = node.results.map((r) =>
+        r.readers().filter((reader) => reader === graphReturn || !state.inner.includes((reader as Node).id)),
+      );
+      if (outside.some((of, i) => i !== capture.exposedResult && of.length > 0))
+        return `${node.op.name} has readers of results other than ${capture.exposedResult}`;
       const of = outside[capture.exposedResult!] ?? [];
       if (of.length === 0) continue;
       moved.push({ name: capture.name, from: node.results[capture.exposedResult!]! });
@@ -227,7 +242,8 @@ class Driver {
     const firstNew = ids.nodeLimit;
     const replacement = this.#build(rule, root, inner, captures, context);
     const results = ids.resultCount(root.id);
-    if (replacement.results.length !== results) throw new Error(`rule ${rule.name} returns ${replacement.results.length} values for ${results} results`);
+    if (replacement.results.length !== results)
+      throw new Error(`rule ${rule.name} returns ${replacement.results.length} values for ${results} results`);
     this.#noteOrder(inner, firstNew, replacement);
     for (let i = 0; i < results; i++) {
       const from = this.#graph.value(ids.result(root.id, i) as Value['id']);
@@ -235,7 +251,8 @@ class Driver {
       if (reader !== NONE) throw new Error(`rule ${rule.name}: the new ${ids.op(reader)!.name} reads the value that it replaces`);
       const to = replacement.results[i];
       if (to !== undefined) this.#redirect(rule, from, to);
-      else if (ids.useCount(from.id) > 0) throw new Error(`rule ${rule.name} returns no value for result ${i} of ${root.op.name}, which is read`);
+      else if (ids.useCount(from.id) > 0)
+        throw new Error(`rule ${rule.name} returns no value for result ${i} of ${root.op.name}, which is read`);
     }
     for (const { name, from } of exposure.moved) {
       const to = replacement.exposed?.[name];
@@ -269,7 +286,8 @@ class Driver {
   #noteOrder(inner: readonly number[], firstNew: number, replacement: Replacement): void {
     if (this.#unsorted) return;
     const { ids } = this.#graph;
-    for (let n = firstNew; n < ids.nodeLimit; n++) for (let i = ids.arity(n) - 1; i >= 0; i--) this.#noteSource(inner, firstNew, ids.operand(n, i));
+    for (let n = firstNew; n < ids.nodeLimit; n++)
+      for (let i = ids.arity(n) - 1; i >= 0; i--) this.#noteSource(inner, firstNew, ids.operand(n, i));
     for (const v of replacement.results) if (v !== undefined) this.#noteSource(inner, firstNew, v.id);
     for (const name in replacement.exposed) this.#noteSource(inner, firstNew, replacement.exposed[name]!.id);
   }
@@ -347,7 +365,9 @@ class Driver {
   #noConvergence(at: number): QfuseError {
     const behind = this.#history.rulesBehind(at);
     const names = behind.length > 0 ? behind : Object.keys(this.#byRule);
-    return new QfuseError('rewrite/no-convergence', `the rules ${names.join(', ')} keep rewriting each other's results`, { help: 'a rule must go downhill: fewer, cheaper or more canonical nodes' });
+    return new QfuseError('rewrite/no-convergence', `the rules ${names.join(', ')} keep rewriting each other's results`, {
+      help: 'a rule must go downhill: fewer, cheaper or more canonical nodes',
+    });
   }
 }
 

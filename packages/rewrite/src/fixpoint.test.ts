@@ -36,10 +36,30 @@ const exact = { summary: '', numerics: 'exact' } as const;
 
 const rules: readonly Rule[] = [
   defineRule({ ...exact, name: 'test/neg-neg', root: op(Neg, { x: op(Neg, { x }) }), rewrite: (m) => m.x }),
-  defineRule({ ...exact, name: 'test/relu-relu', root: op(Relu, { x: through([View], op(Relu).as('inner').shared(), 'views') }), rewrite: (m) => m.inner.result }),
-  defineRule({ ...exact, name: 'test/sub-neg', root: op(Sub, { x, y: op(Neg, { x: y }) }), rewrite: (m, b) => b.create(Add, { x: m.x, y: m.y }).result }),
-  defineRule({ ...exact, name: 'test/mul-neg', root: op(Mul, { x: op(Neg, { x }), y: op(Neg, { x: y }) }), rewrite: (m, b) => b.create(Mul, { x: m.x, y: m.y }).result }),
-  defineRule({ ...exact, name: 'test/add-same', root: op(Add, { x: op(Mul, { x, y: any().as('factor') }), y: op(Mul, { x: any().as('x'), y }) }), rewrite: (m, b) => b.create(Mul, { x: m.x, y: b.create(Add, { x: m.factor, y: m.y }).result }).result }),
+  defineRule({
+    ...exact,
+    name: 'test/relu-relu',
+    root: op(Relu, { x: through([View], op(Relu).as('inner').shared(), 'views') }),
+    rewrite: (m) => m.inner.result,
+  }),
+  defineRule({
+    ...exact,
+    name: 'test/sub-neg',
+    root: op(Sub, { x, y: op(Neg, { x: y }) }),
+    rewrite: (m, b) => b.create(Add, { x: m.x, y: m.y }).result,
+  }),
+  defineRule({
+    ...exact,
+    name: 'test/mul-neg',
+    root: op(Mul, { x: op(Neg, { x }), y: op(Neg, { x: y }) }),
+    rewrite: (m, b) => b.create(Mul, { x: m.x, y: m.y }).result,
+  }),
+  defineRule({
+    ...exact,
+    name: 'test/add-same',
+    root: op(Add, { x: op(Mul, { x, y: any().as('factor') }), y: op(Mul, { x: any().as('x'), y }) }),
+    rewrite: (m, b) => b.create(Mul, { x: m.x, y: b.create(Add, { x: m.factor, y: m.y }).result }).result,
+  }),
   defineRule({
     ...exact,
     name: 'test/expose',
@@ -75,7 +95,10 @@ function grow({ nodes, outputs }: { nodes: readonly (readonly [number, number, n
     const def = ops[which];
     if (def === undefined) {
       // x·a + b·x, which chance alone would hardly ever give.
-      const [first, second] = [edit.create(Mul, { x: recent(a), y: recent(b) }), edit.create(Mul, a % 2 === 0 ? { x: recent(a), y: recent(a + b) } : { x: recent(a + b), y: recent(a) })];
+      const [first, second] = [
+        edit.create(Mul, { x: recent(a), y: recent(b) }),
+        edit.create(Mul, a % 2 === 0 ? { x: recent(a), y: recent(a + b) } : { x: recent(a + b), y: recent(a) }),
+      ];
       values.push(edit.create(Add, b % 2 === 0 ? { x: first.result, y: second.result } : { x: second.result, y: first.result }).result);
       continue;
     }

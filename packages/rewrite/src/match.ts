@@ -48,7 +48,8 @@ export function matchAt(pattern: CompiledPattern, n: number, s: MatchState): boo
  * `each` captures, a list operand has a pattern for one value, the root is shared or exposed
  */
 export function compilePattern(root: OpPattern<any, any>): CompiledPattern {
-  if (root.readers !== 'exclusive') throw new Error(`pattern: the root ${root.op.name} cannot be ${root.readers}, all its readers take the replacement`);
+  if (root.readers !== 'exclusive')
+    throw new Error(`pattern: the root ${root.op.name} cannot be ${root.readers}, all its readers take the replacement`);
   const compiler = new Compiler();
   const match = compiler.node(root, 1, onlyInsideReaders);
   const { captures, frames, size, depth, passages } = compiler;
@@ -57,7 +58,8 @@ export function compilePattern(root: OpPattern<any, any>): CompiledPattern {
 
 /** The end of every pattern: readers that were not known when a node matched must be part of the match by now. */
 function onlyInsideReaders(s: MatchState): boolean {
-  for (const n of s.pending) if (!readOnlyBy(s, n, NONE)) return s.explaining && s.no(n, `${s.ids.op(n)!.name} has ${readerCount(s.ids, n)} readers`);
+  for (const n of s.pending)
+    if (!readOnlyBy(s, n, NONE)) return s.explaining && s.no(n, `${s.ids.op(n)!.name} has ${readerCount(s.ids, n)} readers`);
   return true;
 }
 
@@ -140,7 +142,8 @@ class Compiler {
     return (s) => {
       const n = s.frames[frame]!;
       const count = s.ids.arity(n) - others;
-      if (count !== p.elements.length) return s.explaining && s.no(n, `operand "${name}" of ${def.name} has ${count} elements, expected ${p.elements.length}`);
+      if (count !== p.elements.length)
+        return s.explaining && s.no(n, `operand "${name}" of ${def.name} has ${count} elements, expected ${p.elements.length}`);
       return elements(s);
     };
   }
@@ -169,9 +172,12 @@ class Compiler {
   }
 
   #valueOrAbsent(p: Pattern, depth: number, rest: Rest): MatchValue {
-    if (p.form === 'absent') return (v, reader, s) => (v === NONE ? rest(s) : s.explaining && s.no(reader, `${s.ids.op(reader)!.name} has an operand where none was expected`));
+    if (p.form === 'absent')
+      return (v, reader, s) =>
+        v === NONE ? rest(s) : s.explaining && s.no(reader, `${s.ids.op(reader)!.name} has an operand where none was expected`);
     const match = this.value(p, depth, rest);
-    return (v, reader, s) => (v === NONE ? s.explaining && s.no(reader, `an operand of ${s.ids.op(reader)!.name} is absent`) : match(v, reader, s));
+    return (v, reader, s) =>
+      v === NONE ? s.explaining && s.no(reader, `an operand of ${s.ids.op(reader)!.name} is absent`) : match(v, reader, s);
   }
 
   value(p: Pattern, depth: number, rest: Rest): MatchValue {
@@ -199,7 +205,8 @@ class Compiler {
       s.steps++;
       const { ids } = s;
       if (form === 'constant' && !ids.isConstant(v)) return s.explaining && s.no(reader, `${describeValue(s, v)} is not a constant`);
-      if (dtypes !== undefined && !dtypes.includes(ids.type(v).dtype)) return s.explaining && s.no(reader, `dtype is ${ids.type(v).dtype}, expected ${dtypes.join(' or ')}`);
+      if (dtypes !== undefined && !dtypes.includes(ids.type(v).dtype))
+        return s.explaining && s.no(reader, `dtype is ${ids.type(v).dtype}, expected ${dtypes.join(' or ')}`);
       const mark = s.mark();
       if (slot >= 0 && !s.bind(slot, v)) return s.explaining && s.no(reader, `"${p.name}" is another value here`);
       const refused = checks.length === 0 ? undefined : firstRefusal(checks, s.graph.value(v as ValueId));
@@ -335,7 +342,8 @@ function readOnlyBy(s: MatchState, n: number, reader: number): boolean {
 
 function readerCount(ids: GraphIds, n: number): number {
   const readers = new Set<number>();
-  for (let i = 0; i < ids.resultCount(n); i++) for (let u = ids.firstUse(ids.result(n, i)); u !== NONE; u = ids.nextUse(u)) readers.add(ids.useOwner(u));
+  for (let i = 0; i < ids.resultCount(n); i++)
+    for (let u = ids.firstUse(ids.result(n, i)); u !== NONE; u = ids.nextUse(u)) readers.add(ids.useOwner(u));
   return readers.size;
 }
 

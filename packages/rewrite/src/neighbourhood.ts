@@ -51,7 +51,8 @@ export class Neighbourhood {
     let above = this.#above;
     for (let n = this.#changed.pop(); n !== undefined; n = this.#changed.pop()) this.#reached(n, level, visit);
     // Those above a node that many still read are as they were: exclusive it is not, and shared it was before.
-    for (let n = this.#lost.pop(); n !== undefined; n = this.#lost.pop()) this.#reached(n, this.#uses(n) <= this.#fewUses ? level : undefined, visit);
+    for (let n = this.#lost.pop(); n !== undefined; n = this.#lost.pop())
+      this.#reached(n, this.#uses(n) <= this.#fewUses ? level : undefined, visit);
     for (let depth = 1; depth < this.#reach && level.length > 0; depth++) {
       for (let at = 0; at < level.length; at++) {
         const n = level[at]!;

@@ -1,7 +1,23 @@
 import { no, type Node, type Value, yes } from '@qfuse/ir';
 import { describe, expect, expectTypeOf, it, test } from 'vitest';
 import { Add, Cast, Check, Concat, Linear, MatMul, Mul, Neg, Pack, read, Relu, Split, Sub, View } from '../test/ops.js';
-import { absent, any, type CapturesOf, compilePattern, constant, each, list, matchAt, MatchState, maybe, oneOf, op, type OpPattern, type Pattern, through } from './index.js';
+import {
+  absent,
+  any,
+  type CapturesOf,
+  compilePattern,
+  constant,
+  each,
+  list,
+  matchAt,
+  MatchState,
+  maybe,
+  oneOf,
+  op,
+  type OpPattern,
+  type Pattern,
+  through,
+} from './index.js';
 
 /*
  * The semantics of matching, form by form. A test matches at the last node of a graph of the root's op and looks at
@@ -25,14 +41,19 @@ function match(pattern: OpPattern<any, any>, body: string): Found | string {
   const valueText = (v: Value): string => v.name ?? numbers.get(v)!;
   const nodeText = (n: Node): string => `${n.op.name.slice(2)}${n.results.length === 0 ? '' : ` ${valueText(n.results[0]!)}`}`;
   if (!matchAt(compiled, roots.at(-1)!.id, state)) {
-    expect([...state.slots].every((s) => s === -1) && state.inner.length === 0 && state.pending.length === 0, 'a failed match leaves nothing behind').toBe(true);
+    expect(
+      [...state.slots].every((s) => s === -1) && state.inner.length === 0 && state.pending.length === 0,
+      'a failed match leaves nothing behind',
+    ).toBe(true);
     return state.miss!.why;
   }
   const captures: Record<string, string | readonly string[]> = {};
   compiled.captures.forEach(({ name, kind }, slot) => {
     const id = state.slots[slot]!;
-    if (kind === 'list' && state.lists[slot] !== undefined) captures[name] = state.lists[slot]!.map((n) => nodeText(graph.node(n as never)));
-    if (kind !== 'list' && id >= 0) captures[name] = kind === 'node' ? nodeText(graph.node(id as never)) : valueText(graph.value(id as never));
+    if (kind === 'list' && state.lists[slot] !== undefined)
+      captures[name] = state.lists[slot]!.map((n) => nodeText(graph.node(n as never)));
+    if (kind !== 'list' && id >= 0)
+      captures[name] = kind === 'node' ? nodeText(graph.node(id as never)) : valueText(graph.value(id as never));
   });
   return { captures, inner: state.inner.map((n) => nodeText(graph.node(n as never)).split(' ')[0]!) };
 }
@@ -65,7 +86,12 @@ describe('any', () => {
   it('may have conditions, each with its reason, in order', () => {
     const asked: string[] = [];
     const ask = (name: string, ok: boolean) => (v: Value) => (asked.push(`${name} ${v.name}`), ok ? yes : no(`not ${name}`));
-    expect(match(op(Neg, { x: any().where(ask('big', true)).where(ask('even', false)).where(ask('odd', true)).as('x') }), '%0 = neg(%a) return %0')).toBe('not even');
+    expect(
+      match(
+        op(Neg, { x: any().where(ask('big', true)).where(ask('even', false)).where(ask('odd', true)).as('x') }),
+        '%0 = neg(%a) return %0',
+      ),
+    ).toBe('not even');
     expect(asked).toEqual(['big a', 'even a']);
   });
 });
@@ -88,7 +114,10 @@ describe('constant', () => {
 describe('op', () => {
   it('matches a node with its operands', () => {
     const pattern = op(Relu, { x: op(Neg, { x }).as('neg') }).as('root');
-    expect(match(pattern, '%0 = neg(%a)\n %1 = relu(%0) return %1')).toEqual({ captures: { x: 'a', neg: 'neg %0', root: 'relu %1' }, inner: ['relu', 'neg'] });
+    expect(match(pattern, '%0 = neg(%a)\n %1 = relu(%0) return %1')).toEqual({
+      captures: { x: 'a', neg: 'neg %0', root: 'relu %1' },
+      inner: ['relu', 'neg'],
+    });
     expect(match(pattern, '%0 = relu(%a)\n %1 = relu(%0) return %1')).toBe('expected t.neg, found t.relu');
     expect(match(pattern, '%0 = relu(%a) return %0')).toBe('expected t.neg, found the graph input "a"');
     expect(match(pattern, '%0 = relu(%k) return %0')).toBe('expected t.neg, found the constant "k"');
@@ -112,7 +141,11 @@ describe('op', () => {
 
   it('may have conditions, asked after its operands', () => {
     const asked: string[] = [];
-    const pattern = op(Relu, { x: op(View, { x: any().where(() => (asked.push('operand'), yes)) }).where((n) => (asked.push('view'), n.attrs.tag === 1 ? yes : no(`the tag is ${n.attrs.tag}`))) });
+    const pattern = op(Relu, {
+      x: op(View, { x: any().where(() => (asked.push('operand'), yes)) }).where(
+        (n) => (asked.push('view'), n.attrs.tag === 1 ? yes : no(`the tag is ${n.attrs.tag}`)),
+      ),
+    });
     expect(match(pattern, '%0 = view(%a) {tag = 1}\n %1 = relu(%0) return %1')).toEqual({ captures: {}, inner: ['relu', 'view'] });
     expect(asked).toEqual(['operand', 'view']);
     expect(match(pattern, '%0 = view(%a) {tag = 2}\n %1 = relu(%0) return %1')).toBe('the tag is 2');
@@ -122,7 +155,9 @@ describe('op', () => {
     const body = '%0, %1 = split(%a)\n %2 = neg(%1) return %2';
     expect(match(op(Neg, { x: op(Split) }), body)).toBe('result 1 of t.split is read, expected result 0');
     expect(capturesOf(op(Neg, { x: op(Split, { x }).result(1) }), body)).toEqual({ x: 'a' });
-    expect(match(op(Neg, { x: op(Split).result(1) }), '%0, %1 = split(%a)\n %2 = neg(%0) return %2')).toBe('result 0 of t.split is read, expected result 1');
+    expect(match(op(Neg, { x: op(Split).result(1) }), '%0, %1 = split(%a)\n %2 = neg(%0) return %2')).toBe(
+      'result 0 of t.split is read, expected result 1',
+    );
   });
 
   it('is the op object, not its name', () => {
@@ -149,7 +184,10 @@ describe('one name twice', () => {
   });
 
   it('without a name two patterns may match one node', () => {
-    expect(match(op(Sub, { x: op(Neg), y: op(Neg) }), '%0 = neg(%a)\n %1 = sub(%0, %0) return %1')).toEqual({ captures: {}, inner: ['sub', 'neg', 'neg'] });
+    expect(match(op(Sub, { x: op(Neg), y: op(Neg) }), '%0 = neg(%a)\n %1 = sub(%0, %0) return %1')).toEqual({
+      captures: {},
+      inner: ['sub', 'neg', 'neg'],
+    });
   });
 });
 
@@ -157,12 +195,18 @@ describe('a commutative op', () => {
   it('is tried as written, then swapped, and captures of the first try are undone', () => {
     const pattern = op(Add, { x: any().as('first'), y: op(Neg, { x }).as('neg') });
     expect(capturesOf(pattern, '%0 = neg(%a)\n %1 = add(%b, %0) return %1')).toEqual({ first: 'b', x: 'a', neg: 'neg %0' });
-    expect(match(pattern, '%0 = neg(%a)\n %1 = add(%0, %b) return %1')).toEqual({ captures: { first: 'b', x: 'a', neg: 'neg %0' }, inner: ['add', 'neg'] });
+    expect(match(pattern, '%0 = neg(%a)\n %1 = add(%0, %b) return %1')).toEqual({
+      captures: { first: 'b', x: 'a', neg: 'neg %0' },
+      inner: ['add', 'neg'],
+    });
   });
 
   it('prefers what is written', () => {
     expect(capturesOf(op(Add, { x, y }), '%0 = add(%a, %b) return %0')).toEqual({ x: 'a', y: 'b' });
-    expect(capturesOf(op(Add, { x: op(Neg).as('n'), y }), '%0 = neg(%a)\n %1 = neg(%b)\n %2 = add(%0, %1) return %2')).toEqual({ n: 'neg %0', y: '%1' });
+    expect(capturesOf(op(Add, { x: op(Neg).as('n'), y }), '%0 = neg(%a)\n %1 = neg(%b)\n %2 = add(%0, %1) return %2')).toEqual({
+      n: 'neg %0',
+      y: '%1',
+    });
   });
 
   it('may name one operand', () => {
@@ -182,12 +226,15 @@ describe('a commutative op', () => {
     // mul(x, gate) + x, with the operands of both in any order
     const pattern = op(Add, { x: op(Mul, { x, y: any().as('gate') }), y: any().as('x') });
     for (const inner of ['mul(%a, %b)', 'mul(%b, %a)'])
-      for (const outer of ['add(%0, %a)', 'add(%a, %0)']) expect(capturesOf(pattern, `%0 = ${inner}\n %1 = ${outer} return %1`)).toEqual({ x: 'a', gate: 'b' });
+      for (const outer of ['add(%0, %a)', 'add(%a, %0)'])
+        expect(capturesOf(pattern, `%0 = ${inner}\n %1 = ${outer} return %1`)).toEqual({ x: 'a', gate: 'b' });
     expect(match(pattern, '%0 = mul(%a, %b)\n %1 = add(%0, %c) return %1')).toBe('"x" is another value here');
   });
 
   it('is not swapped where the order matters', () => {
-    expect(match(op(Sub, { x: op(Neg), y }), '%0 = neg(%a)\n %1 = sub(%b, %0) return %1')).toBe('expected t.neg, found the graph input "b"');
+    expect(match(op(Sub, { x: op(Neg), y }), '%0 = neg(%a)\n %1 = sub(%b, %0) return %1')).toBe(
+      'expected t.neg, found the graph input "b"',
+    );
   });
 });
 
@@ -200,15 +247,23 @@ describe('absent', () => {
   });
 
   it('may be an alternative, and an element of a list', () => {
-    expect(match(op(Concat, { items: list(any(), absent) }), '%0 = concat([%a, _]) return %0')).toEqual({ captures: {}, inner: ['concat'] });
-    expect(match(op(Concat, { items: list(any(), absent) }), '%0 = concat([%a, %b]) return %0')).toBe('t.concat has an operand where none was expected');
+    expect(match(op(Concat, { items: list(any(), absent) }), '%0 = concat([%a, _]) return %0')).toEqual({
+      captures: {},
+      inner: ['concat'],
+    });
+    expect(match(op(Concat, { items: list(any(), absent) }), '%0 = concat([%a, %b]) return %0')).toBe(
+      't.concat has an operand where none was expected',
+    );
   });
 });
 
 describe('list', () => {
   it('matches exactly these elements', () => {
     const pattern = op(Concat, { items: list(x, op(Neg, { x: y })) });
-    expect(match(pattern, '%0 = neg(%b)\n %1 = concat([%a, %0]) return %1')).toEqual({ captures: { x: 'a', y: 'b' }, inner: ['concat', 'neg'] });
+    expect(match(pattern, '%0 = neg(%b)\n %1 = concat([%a, %0]) return %1')).toEqual({
+      captures: { x: 'a', y: 'b' },
+      inner: ['concat', 'neg'],
+    });
     expect(match(pattern, '%0 = concat([%a]) return %0')).toBe('operand "items" of t.concat has 1 elements, expected 2');
     expect(match(pattern, '%0 = concat([%a, %b, %c]) return %0')).toBe('operand "items" of t.concat has 3 elements, expected 2');
     expect(match(pattern, '%0 = concat([%a, %b]) return %0')).toBe('expected t.neg, found the graph input "b"');
@@ -231,14 +286,22 @@ describe('each', () => {
   const pattern = op(Concat, { items: each(op(Neg)) });
 
   it('asks it of every element that is there', () => {
-    expect(match(pattern, '%0 = neg(%a)\n %1 = neg(%b)\n %2 = concat([%0, _, %1]) return %2')).toEqual({ captures: {}, inner: ['concat', 'neg', 'neg'] });
+    expect(match(pattern, '%0 = neg(%a)\n %1 = neg(%b)\n %2 = concat([%0, _, %1]) return %2')).toEqual({
+      captures: {},
+      inner: ['concat', 'neg', 'neg'],
+    });
     expect(match(pattern, '%0 = neg(%a)\n %1 = concat([%0, %b]) return %1')).toBe('expected t.neg, found the graph input "b"');
-    expect(match(op(Pack, { items: each(constant()), last: y }), '%0 = pack(%a, [%k, %k], %d) return %0')).toEqual({ captures: { y: 'd' }, inner: ['pack'] });
+    expect(match(op(Pack, { items: each(constant()), last: y }), '%0 = pack(%a, [%k, %k], %d) return %0')).toEqual({
+      captures: { y: 'd' },
+      inner: ['pack'],
+    });
   });
 
   it('leaves nothing behind when a later element fails', () => {
     const either = op(Concat, { items: oneElement(pattern) });
-    expect(match(either, '%0 = neg(%a)\n %1 = concat([%0, %b])\n %2 = concat([%1]) return %2')).toBe('expected t.neg, found the graph input "b"');
+    expect(match(either, '%0 = neg(%a)\n %1 = concat([%0, %b])\n %2 = concat([%1]) return %2')).toBe(
+      'expected t.neg, found the graph input "b"',
+    );
   });
 
   it('takes one node more than once', () => {
@@ -252,9 +315,17 @@ describe('maybe', () => {
   const pattern = op(Relu, { x: maybe(op(View).as('view'), 'x', op(MatMul, { x, weight: y })) });
 
   it('matches with the node and without it', () => {
-    expect(match(pattern, '%0 = matmul(%a, %b)\n %1 = relu(%0) return %1')).toEqual({ captures: { x: 'a', y: 'b' }, inner: ['relu', 'matmul'] });
-    expect(match(pattern, '%0 = matmul(%a, %b)\n %1 = view(%0)\n %2 = relu(%1) return %2')).toEqual({ captures: { x: 'a', y: 'b', view: 'view %1' }, inner: ['relu', 'view', 'matmul'] });
-    expect(match(pattern, '%0 = matmul(%a, %b)\n %1 = view(%0)\n %2 = view(%1)\n %3 = relu(%2) return %3')).toBe('expected t.matmul, found t.view');
+    expect(match(pattern, '%0 = matmul(%a, %b)\n %1 = relu(%0) return %1')).toEqual({
+      captures: { x: 'a', y: 'b' },
+      inner: ['relu', 'matmul'],
+    });
+    expect(match(pattern, '%0 = matmul(%a, %b)\n %1 = view(%0)\n %2 = relu(%1) return %2')).toEqual({
+      captures: { x: 'a', y: 'b', view: 'view %1' },
+      inner: ['relu', 'view', 'matmul'],
+    });
+    expect(match(pattern, '%0 = matmul(%a, %b)\n %1 = view(%0)\n %2 = view(%1)\n %3 = relu(%2) return %3')).toBe(
+      'expected t.matmul, found t.view',
+    );
   });
 
   it('refuses other readers of the optional node too', () => {
@@ -268,13 +339,16 @@ describe('maybe', () => {
   });
 
   it('puts the inner pattern where it is told', () => {
-    expect(capturesOf(op(Relu, { x: maybe(op(Cast, { scale: y }), 'x', constant().as('k')) }), '%0 = cast(%b, %k)\n %1 = relu(%0) return %1')).toEqual({ y: 'b', k: 'k' });
+    expect(
+      capturesOf(op(Relu, { x: maybe(op(Cast, { scale: y }), 'x', constant().as('k')) }), '%0 = cast(%b, %k)\n %1 = relu(%0) return %1'),
+    ).toEqual({ y: 'b', k: 'k' });
     expect(() => maybe(op(Cast, { x: any() }), 'x', any())).toThrow('operand "x" of the optional t.cast has a pattern of its own');
   });
 });
 
 describe('through', () => {
-  const behindViews = (inner: Pattern<any>, readers?: 'shared') => op(Relu, { x: through([View, { op: Cast, operand: 'x' }], inner, 'views', readers) });
+  const behindViews = (inner: Pattern<any>, readers?: 'shared') =>
+    op(Relu, { x: through([View, { op: Cast, operand: 'x' }], inner, 'views', readers) });
 
   it('passes any number of the ops and captures them, outermost first', () => {
     const pattern = behindViews(op(Neg, { x }));
@@ -287,21 +361,31 @@ describe('through', () => {
   });
 
   it('passes as many as there are', () => {
-    expect(capturesOf(behindViews(x), '%0 = view(%a)\n %1 = view(%0)\n %2 = relu(%1) return %2')).toEqual({ x: 'a', views: ['view %1', 'view %0'] });
+    expect(capturesOf(behindViews(x), '%0 = view(%a)\n %1 = view(%0)\n %2 = relu(%1) return %2')).toEqual({
+      x: 'a',
+      views: ['view %1', 'view %0'],
+    });
   });
 
   it('passes less when the rest needs it', () => {
     const body = '%0 = view(%a)\n %1 = view(%0)\n %2 = relu(%1) return %2';
-    expect(match(behindViews(op(View, { x })), body)).toEqual({ captures: { x: 'a', views: ['view %1'] }, inner: ['relu', 'view', 'view'] });
+    expect(match(behindViews(op(View, { x })), body)).toEqual({
+      captures: { x: 'a', views: ['view %1'] },
+      inner: ['relu', 'view', 'view'],
+    });
     const later = op(Sub, { x: through([View], x, 'views'), y: any().as('x') });
     expect(capturesOf(later, '%0 = view(%a)\n %1 = view(%0)\n %2 = sub(%1, %0) return %2')).toEqual({ x: '%0', views: ['view %1'] });
     expect(capturesOf(later, '%0 = view(%a)\n %1 = sub(%0, %0) return %1')).toEqual({ x: '%0', views: [] });
   });
 
   it('stops where a check refuses, with its reason', () => {
-    const pattern = op(Relu, { x: through([{ op: View, where: (n) => (n.attrs['tag'] === 0 ? yes : no('the view moves elements')) }], op(Neg, { x }), 'views') });
+    const pattern = op(Relu, {
+      x: through([{ op: View, where: (n) => (n.attrs['tag'] === 0 ? yes : no('the view moves elements')) }], op(Neg, { x }), 'views'),
+    });
     expect(capturesOf(pattern, '%0 = neg(%a)\n %1 = view(%0)\n %2 = relu(%1) return %2')).toEqual({ x: 'a', views: ['view %1'] });
-    expect(match(pattern, '%0 = neg(%a)\n %1 = view(%0) {tag = 1}\n %2 = view(%1)\n %3 = relu(%2) return %3')).toBe('the view moves elements');
+    expect(match(pattern, '%0 = neg(%a)\n %1 = view(%0) {tag = 1}\n %2 = view(%1)\n %3 = relu(%2) return %3')).toBe(
+      'the view moves elements',
+    );
   });
 
   it('stops at other readers, or shares the passages with them', () => {
@@ -320,7 +404,10 @@ describe('oneOf', () => {
   const pattern = op(Relu, { x: oneOf(op(Neg, { x }).as('neg'), op(Add, { x, y: constant().as('k') }), any('i8').as('raw')) });
 
   it('takes the first that matches, and only its captures', () => {
-    expect(match(pattern, '%0 = neg(%a)\n %1 = relu(%0) return %1')).toEqual({ captures: { x: 'a', neg: 'neg %0' }, inner: ['relu', 'neg'] });
+    expect(match(pattern, '%0 = neg(%a)\n %1 = relu(%0) return %1')).toEqual({
+      captures: { x: 'a', neg: 'neg %0' },
+      inner: ['relu', 'neg'],
+    });
     expect(match(pattern, '%0 = add(%k, %a)\n %1 = relu(%0) return %1')).toEqual({ captures: { x: 'a', k: 'k' }, inner: ['relu', 'add'] });
     expect(match(pattern, '%0 = relu(%i) return %0')).toEqual({ captures: { raw: 'i' }, inner: ['relu'] });
   });
@@ -344,7 +431,10 @@ describe('readers outside the match', () => {
   });
 
   it('are nodes, not operand slots, and the return is one', () => {
-    expect(match(op(Mul, { x: op(Neg), y: any() }), '%0 = neg(%a)\n %1 = mul(%0, %0) return %1')).toEqual({ captures: {}, inner: ['mul', 'neg'] });
+    expect(match(op(Mul, { x: op(Neg), y: any() }), '%0 = neg(%a)\n %1 = mul(%0, %0) return %1')).toEqual({
+      captures: {},
+      inner: ['mul', 'neg'],
+    });
     expect(match(op(Relu, { x: op(Neg) }), '%0 = neg(%a)\n %1 = relu(%0) return %1, %0')).toBe('t.neg has 2 readers');
     expect(match(op(Relu, { x: op(Neg) }), '%0 = neg(%a)\n %1 = relu(%0)\n mutate %buffer = %0\n return %1')).toBe('t.neg has 2 readers');
   });
@@ -369,7 +459,8 @@ describe('readers outside the match', () => {
     expect(match(diamond, '%0 = view(%a)\n %1 = neg(%0)\n %2 = relu(%0)\n %3 = add(%1, %2) return %3, %0')).toBe('t.view has 3 readers');
     // x · sigmoid(x): the inner x is a feeder on one side and an inner node on the other
     const gate = op(Mul, { x: op(Neg, { x }).as('n'), y: op(Relu, { x: op(Neg).as('n') }) });
-    for (const root of ['mul(%0, %1)', 'mul(%1, %0)']) expect(capturesOf(gate, `%0 = neg(%a)\n %1 = relu(%0)\n %2 = ${root} return %2`)).toEqual({ x: 'a', n: 'neg %0' });
+    for (const root of ['mul(%0, %1)', 'mul(%1, %0)'])
+      expect(capturesOf(gate, `%0 = neg(%a)\n %1 = relu(%0)\n %2 = ${root} return %2`)).toEqual({ x: 'a', n: 'neg %0' });
   });
 
   it('make it try other alternatives', () => {
@@ -407,7 +498,11 @@ describe('a near miss', () => {
     const state = new MatchState(graph, pattern);
     state.explaining = true;
     const [first, second] = [...graph.nodes()];
-    expect([matchAt(pattern, second!.id, state), matchAt(pattern, first!.id, state), matchAt(pattern, second!.id, state)]).toEqual([true, false, true]);
+    expect([matchAt(pattern, second!.id, state), matchAt(pattern, first!.id, state), matchAt(pattern, second!.id, state)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
     expect([state.miss, state.inner]).toEqual([undefined, [second!.id]]);
   });
 });
@@ -415,11 +510,23 @@ describe('a near miss', () => {
 describe('a pattern that contradicts itself is refused when it is compiled', () => {
   const cases: readonly [string, string, () => unknown][] = [
     ['an operand that the op does not have', 'pattern: t.neg has no operand "z"', () => op(Neg, { z: any() } as never)],
-    ['a name for a value and a node', 'pattern: "x" captures a value and a node', () => compilePattern(op(Sub, { x: op(Neg).as('x'), y: any().as('x') }))],
-    ['a name for a list and a value', 'pattern: "x" captures a value and a list', () => compilePattern(op(Sub, { x: through([View], any(), 'x'), y: any().as('x') }))],
+    [
+      'a name for a value and a node',
+      'pattern: "x" captures a value and a node',
+      () => compilePattern(op(Sub, { x: op(Neg).as('x'), y: any().as('x') })),
+    ],
+    [
+      'a name for a list and a value',
+      'pattern: "x" captures a value and a list',
+      () => compilePattern(op(Sub, { x: through([View], any(), 'x'), y: any().as('x') })),
+    ],
     ['each with a capture', 'pattern: each(…) cannot capture', () => compilePattern(op(Concat, { items: each(any().as('x') as Pattern) }))],
     ['a list for one value', 'pattern: operand "x" of t.neg is not a list', () => compilePattern(op(Neg, { x: list() }))],
-    ['one value for a list', 'pattern: operand "items" of t.concat is a list: ask for list(…) or each(…)', () => compilePattern(op(Concat, { items: any() }))],
+    [
+      'one value for a list',
+      'pattern: operand "items" of t.concat is a list: ask for list(…) or each(…)',
+      () => compilePattern(op(Concat, { items: any() })),
+    ],
     ['a list in an alternative', 'pattern: "list" can only stand for an operand', () => compilePattern(op(Neg, { x: oneOf(list()) }))],
     ['a shared root', 'pattern: the root t.neg cannot be shared', () => compilePattern(op(Neg).shared())],
     ['an exposed root', 'pattern: the root t.neg cannot be exposed', () => compilePattern(op(Neg).exposed('n'))],
@@ -439,7 +546,23 @@ test('size and depth of a pattern', () => {
 
 test('patterns are frozen, and every method gives a new one', () => {
   const base = op(Neg, { x });
-  const variants = [base, base.as('n'), base.shared(), base.exposed('n'), base.result(0), base.where(() => yes), any(), any().as('x'), any().where(() => yes), absent, list(any()), each(any()), oneOf(any()), maybe(op(View), 'x', any()), through([View], any(), 'v')];
+  const variants = [
+    base,
+    base.as('n'),
+    base.shared(),
+    base.exposed('n'),
+    base.result(0),
+    base.where(() => yes),
+    any(),
+    any().as('x'),
+    any().where(() => yes),
+    absent,
+    list(any()),
+    each(any()),
+    oneOf(any()),
+    maybe(op(View), 'x', any()),
+    through([View], any(), 'v'),
+  ];
   expect(new Set(variants).size).toBe(variants.length);
   expect(variants.every(Object.isFrozen)).toBe(true);
   expect([base.name, base.readers, base.checks]).toEqual([undefined, 'exclusive', []]);

@@ -56,7 +56,12 @@ export type CapturesOf<P> = P extends Pattern<infer C> ? C : never;
 type Named<D extends AnyOp> = { readonly [K in OperandName<D>]?: Pattern<any> };
 type Merged<P> = [keyof P] extends [never] ? {} : Flat<UnionToIntersection<CapturesOf<P[keyof P]>>>;
 
-function valuePattern(form: 'any' | 'constant', dtypes: readonly DType[] | undefined, name: string | undefined, checks: readonly ((v: Value) => Verdict)[]): ValuePattern<any> {
+function valuePattern(
+  form: 'any' | 'constant',
+  dtypes: readonly DType[] | undefined,
+  name: string | undefined,
+  checks: readonly ((v: Value) => Verdict)[],
+): ValuePattern<any> {
   return Object.freeze({
     form,
     dtypes,
@@ -71,7 +76,8 @@ function valuePattern(form: 'any' | 'constant', dtypes: readonly DType[] | undef
 export const any = (...dtypes: DType[]): ValuePattern => valuePattern('any', dtypes.length > 0 ? dtypes : undefined, undefined, []);
 
 /** A value known at compile time (and not changed by runs). */
-export const constant = (...dtypes: DType[]): ValuePattern => valuePattern('constant', dtypes.length > 0 ? dtypes : undefined, undefined, []);
+export const constant = (...dtypes: DType[]): ValuePattern =>
+  valuePattern('constant', dtypes.length > 0 ? dtypes : undefined, undefined, []);
 
 /** An optional operand that is not there. */
 export const absent: Pattern = Object.freeze({ form: 'absent' as const });
@@ -95,8 +101,17 @@ export function op<D extends AnyOp, const P extends Named<D> = {}>(
   def: D,
   operands?: P & { readonly [K in Exclude<keyof P, OperandName<D>>]: never },
 ): OpPattern<D, Merged<P>> {
-  for (const name of Object.keys(operands ?? {})) if (!def.operandNames.includes(name)) throw new Error(`pattern: ${def.name} has no operand "${name}"`);
-  return opPattern({ form: 'op', op: def, operands: Object.freeze({ ...operands }) as Readonly<Record<string, Pattern<any>>>, readers: 'exclusive', resultIndex: 0, name: undefined, checks: [] });
+  for (const name of Object.keys(operands ?? {}))
+    if (!def.operandNames.includes(name)) throw new Error(`pattern: ${def.name} has no operand "${name}"`);
+  return opPattern({
+    form: 'op',
+    op: def,
+    operands: Object.freeze({ ...operands }) as Readonly<Record<string, Pattern<any>>>,
+    readers: 'exclusive',
+    resultIndex: 0,
+    name: undefined,
+    checks: [],
+  });
 }
 
 /** See {@link maybe}. */
@@ -108,8 +123,13 @@ export interface MaybePattern<C = {}> extends Pattern<C> {
 }
 
 /** `inner`, or one node matching `outer` whose operand `operand` matches `inner`; the node's capture is undefined when it is not there. */
-export function maybe<D extends AnyOp, CO, C>(outer: OpPattern<D, CO>, operand: OperandName<D>, inner: Pattern<C>): Pattern<Flat<C & Partial<CO>>> {
-  if (Object.hasOwn(outer.operands, operand)) throw new Error(`pattern: operand "${operand}" of the optional ${outer.op.name} has a pattern of its own`);
+export function maybe<D extends AnyOp, CO, C>(
+  outer: OpPattern<D, CO>,
+  operand: OperandName<D>,
+  inner: Pattern<C>,
+): Pattern<Flat<C & Partial<CO>>> {
+  if (Object.hasOwn(outer.operands, operand))
+    throw new Error(`pattern: operand "${operand}" of the optional ${outer.op.name} has a pattern of its own`);
   return Object.freeze({ form: 'maybe', node: outer, operand, inner } satisfies MaybePattern) as Pattern<any>;
 }
 
@@ -156,9 +176,15 @@ export interface OneOfPattern<C = {}> extends Pattern<C> {
 export function oneOf<const P extends readonly Pattern<any>[]>(...options: P): Pattern<OneOfCaptures<P>> {
   return Object.freeze({ form: 'oneOf', options } satisfies OneOfPattern) as Pattern<any>;
 }
-type CommonKeys<P extends readonly unknown[]> = P extends readonly [infer H, ...infer R] ? (R['length'] extends 0 ? keyof CapturesOf<H> : keyof CapturesOf<H> & CommonKeys<R>) : never;
+type CommonKeys<P extends readonly unknown[]> = P extends readonly [infer H, ...infer R]
+  ? R['length'] extends 0
+    ? keyof CapturesOf<H>
+    : keyof CapturesOf<H> & CommonKeys<R>
+  : never;
 type AllCaptures<P extends readonly unknown[]> = UnionToIntersection<{ [I in keyof P]: CapturesOf<P[I]> }[number]>;
-type OneOfCaptures<P extends readonly unknown[]> = Flat<Pick<AllCaptures<P>, CommonKeys<P> & keyof AllCaptures<P>> & Partial<AllCaptures<P>>>;
+type OneOfCaptures<P extends readonly unknown[]> = Flat<
+  Pick<AllCaptures<P>, CommonKeys<P> & keyof AllCaptures<P>> & Partial<AllCaptures<P>>
+>;
 
 /** See {@link list} and {@link each}. */
 export interface ListPattern<C = {}> extends Pattern<C> {
@@ -172,4 +198,5 @@ export function list<const P extends readonly Pattern<any>[]>(...elements: P): P
 }
 
 /** For a variadic operand: every element that is there matches `element`, which must not capture. */
-export const each = <P extends Pattern<any>>(element: [keyof CapturesOf<P>] extends [never] ? P : never): Pattern => Object.freeze({ form: 'each', elements: [element] } satisfies ListPattern);
+export const each = <P extends Pattern<any>>(element: [keyof CapturesOf<P>] extends [never] ? P : never): Pattern =>
+  Object.freeze({ form: 'each', elements: [element] } satisfies ListPattern);

@@ -1,9 +1,23 @@
-import type { Graph} from '@qfuse/ir';
-import { type AnyOp, attr, type AttrSpecs, Editor, type InferContext, type Op, type OperandSpecs, optionalTensor, parseGraph, tensor, tensorList, type TensorType } from '@qfuse/ir';
+import type { Graph } from '@qfuse/ir';
+import {
+  type AnyOp,
+  attr,
+  type AttrSpecs,
+  Editor,
+  type InferContext,
+  type Op,
+  type OperandSpecs,
+  optionalTensor,
+  parseGraph,
+  tensor,
+  tensorList,
+  type TensorType,
+} from '@qfuse/ir';
 
 /** A small vocabulary of ops for the tests of this package. */
 
-type Init<O extends OperandSpecs, A extends AttrSpecs> = Partial<Op<O, A>> & Pick<Op<O, A>, 'name' | 'operands' | 'infer'> & { readonly attrs?: A };
+type Init<O extends OperandSpecs, A extends AttrSpecs> = Partial<Op<O, A>> &
+  Pick<Op<O, A>, 'name' | 'operands' | 'infer'> & { readonly attrs?: A };
 
 export function makeOp<const O extends OperandSpecs, const A extends AttrSpecs = {}>(init: Init<O, A>): Op<O, A> {
   const operands: OperandSpecs = init.operands;
@@ -33,9 +47,18 @@ export const Add = makeOp({ name: 't.add', operands: { x: tensor(), y: tensor() 
 export const Sub = makeOp({ name: 't.sub', operands: { x: tensor(), y: tensor() }, infer: same });
 export const Mul = makeOp({ name: 't.mul', operands: { x: tensor(), y: tensor() }, commutative: ['x', 'y'], infer: same });
 export const MatMul = makeOp({ name: 't.matmul', operands: { x: tensor(), weight: tensor() }, infer: same });
-export const Linear = makeOp({ name: 't.linear', operands: { x: tensor(), weight: tensor(), bias: optionalTensor() }, attrs: { act: attr.optional(attr.oneOf('none', 'relu'), 'none') }, infer: same });
+export const Linear = makeOp({
+  name: 't.linear',
+  operands: { x: tensor(), weight: tensor(), bias: optionalTensor() },
+  attrs: { act: attr.optional(attr.oneOf('none', 'relu'), 'none') },
+  infer: same,
+});
 export const Split = makeOp({ name: 't.split', operands: { x: tensor() }, infer: ({ operands: { x } }) => [x, x] });
-export const Concat = makeOp({ name: 't.concat', operands: { items: tensorList() }, infer: ({ operands: { items } }) => [items[0] as TensorType] });
+export const Concat = makeOp({
+  name: 't.concat',
+  operands: { items: tensorList() },
+  infer: ({ operands: { items } }) => [items[0] as TensorType],
+});
 export const Pack = makeOp({ name: 't.pack', operands: { x: tensor(), items: tensorList(), last: tensor() }, infer: same });
 export const Check = makeOp({ name: 't.check', operands: { x: tensor() }, pure: false, infer: () => [] });
 export const Random = makeOp({ name: 't.random', operands: { x: tensor() }, pure: false, infer: same });

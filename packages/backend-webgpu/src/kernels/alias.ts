@@ -14,4 +14,13 @@ function supports(node: Node): Verdict {
   return from === to || (wide(from) && wide(to)) ? yes : no(`${from} and ${to} lie differently in memory`);
 }
 
-export const aliasKernels: readonly WebGPUKernel[] = ['aten._to_copy'].map((name) => defineKernel({ name: `alias/${name}`, op: op(name), alias: 'self', error: exact, supports, samples: [{ operands: { self: sample('i32', [3, 2]) }, attrs: { dtype: 'i64' } }] }));
+export const aliasKernels: readonly WebGPUKernel[] = ['aten._to_copy'].map((name) =>
+  defineKernel({
+    name: `alias/${name}`,
+    op: op(name),
+    alias: 'self',
+    error: exact,
+    supports,
+    samples: [{ operands: { self: sample('i32', [3, 2]) }, attrs: { dtype: 'i64' } }],
+  }),
+);

@@ -44,7 +44,11 @@ function emit(node: Node, { better, values }: ArgReduction, target: WebGPUTarget
   return rowsDispatch({
     label: lanes === 1 ? 'search rows' : `search ${lanes} lanes`,
     lanes,
-    bindings: [bindValue('x', input), bindValue('at', indexResult, 'read_write'), ...(values ? [bindValue('y', node.results[0]!, 'read_write')] : [])],
+    bindings: [
+      bindValue('x', input),
+      bindValue('at', indexResult, 'read_write'),
+      ...(values ? [bindValue('y', node.results[0]!, 'read_write')] : []),
+    ],
     parameters: runs.parameters,
     declarations: `struct Best { value: ${type}, index: u32 }
 ${loadFunction('x', input.type.dtype)}
@@ -72,7 +76,13 @@ const samples: readonly KernelSample[] = [
 ];
 
 /** The kernels of this family. */
-export const argReduceKernels: readonly WebGPUKernel[] = Object.entries(named)
-  .map(([name, reduction]) =>
-    defineKernel({ name: `arg-reduce/aten.${name}`, op: op(`aten.${name}`), error: exact, samples, supports, emit: (node, target) => [emit(node, reduction, target)] }),
-  );
+export const argReduceKernels: readonly WebGPUKernel[] = Object.entries(named).map(([name, reduction]) =>
+  defineKernel({
+    name: `arg-reduce/aten.${name}`,
+    op: op(`aten.${name}`),
+    error: exact,
+    samples,
+    supports,
+    emit: (node, target) => [emit(node, reduction, target)],
+  }),
+);

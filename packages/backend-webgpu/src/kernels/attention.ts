@@ -1,5 +1,14 @@
 import { type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
-import { type Cost, defineKernel, type Dispatch, type ErrorBound, type KernelSample, type Scratch, type Sizes, type WebGPUKernel } from '../kernel.js';
+import {
+  type Cost,
+  defineKernel,
+  type Dispatch,
+  type ErrorBound,
+  type KernelSample,
+  type Scratch,
+  type Sizes,
+  type WebGPUKernel,
+} from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue, loadFunction } from '../wgsl/elements.js';
@@ -15,7 +24,13 @@ import { f32, sample } from './samples.js';
  */
 const bound: ErrorBound = { absolute: 2e-6, relative: 2 ** -15, sums: true };
 
-const parts = (node: Node) => ({ query: node.operand('query'), key: node.operand('key'), value: node.operand('value'), mask: node.operandOrNone('attn_mask'), result: node.results[0]! });
+const parts = (node: Node) => ({
+  query: node.operand('query'),
+  key: node.operand('key'),
+  value: node.operand('value'),
+  mask: node.operandOrNone('attn_mask'),
+  result: node.results[0]!,
+});
 
 function supports(node: Node): Verdict {
   const other = present(node).find((v) => v.type.dtype !== 'f32' && v.type.dtype !== 'bool');
@@ -23,7 +38,10 @@ function supports(node: Node): Verdict {
 }
 
 /** Leading axes of an operand against those of the result: an axis of size d serves one of size n by `index · d / n`. */
-function batchAccess(value: Value, lead: number): { readonly access: Access; readonly divisors: (sizes: Sizes, result: readonly number[]) => number[] } {
+function batchAccess(
+  value: Value,
+  lead: number,
+): { readonly access: Access; readonly divisors: (sizes: Sizes, result: readonly number[]) => number[] } {
   const own = value.type.shape.length - 2;
   const aligned = (sizes: Sizes): readonly number[] => [...new Array<number>(lead - own).fill(1), ...sizes.shape(value).slice(0, -2)];
   return {
@@ -42,12 +60,17 @@ function batchFunctions(result: Value, values: Readonly<Record<string, Value>>) 
   const lead = result.type.shape.slice(0, -2);
   const names = Object.keys(values);
   const accesses = names.map((name) => batchAccess(values[name]!, lead.length));
-  const index = indexing(lead, accesses.map((a) => a.access));
+  const index = indexing(
+    lead,
+    accesses.map((a) => a.access),
+  );
   // Grouped heads: the coordinate of an axis is divided before it is multiplied by the stride.
   const at = names.map((_, k) => index.at[k]!.replace(/c(\d+) \* /g, (_match, axis: string) => `(c${axis} / P.g${k}_${axis}) * `));
   const divisors = names.flatMap((_, k) => lead.map((_d, axis) => `g${k}_${axis}`));
   return {
-    declarations: names.map((name, k) => `fn matrix_${name}(i: u32) -> u32 {\n  ${lead.length === 0 ? '' : index.coordinates}\n  return ${at[k]};\n}`).join('\n'),
+    declarations: names
+      .map((name, k) => `fn matrix_${name}(i: u32) -> u32 {\n  ${lead.length === 0 ? '' : index.coordinates}\n  return ${at[k]};\n}`)
+      .join('\n'),
     parameters: { ...index.parameters, ...Object.fromEntries(divisors.map((d) => [d, 'u32' as const])) },
     values: (sizes: Sizes): Record<string, number> => {
       const shape = sizes.shape(result).slice(0, -2);
@@ -104,7 +127,11 @@ fn store(b: u32, m: u32, n: u32, value: f32) { s[(b * P.m + m) * P.n + n] = valu
     weights(node, scores, target),
     ...matmulDispatches(
       {
-        bindings: [{ name: 's', type: 'array<f32>', access: 'read', from: scores }, bindValue('w', value), bindValue('y', result, 'read_write')],
+        bindings: [
+          { name: 's', type: 'array<f32>', access: 'read', from: scores },
+          bindValue('w', value),
+          bindValue('y', result, 'read_write'),
+        ],
         parameters: fromScores.parameters,
         declarations: `${fromScores.declarations}
 fn load_a(b: u32, m: u32, k: u32) -> f32 { return s[(b * P.m + m) * P.k + k]; }
@@ -127,17 +154,30 @@ function weights(node: Node, scores: Scratch, target: WebGPUTarget): Dispatch {
   const masks = mask === undefined ? undefined : batchFunctions(result, { mask });
   const causal = attrOf<boolean>(node, 'is_causal');
   const columns = key.type.shape.at(-2)!;
-  const added = mask === undefined ? '' : knownLayout(mask.type.dtype).scalar === 'bool' ? 'if (!load_mask(place_mask(row, k))) { return -infinity(); }' : 'x += load_mask(place_mask(row, k));';
+  const added =
+    mask === undefined
+      ? ''
+      : knownLayout(mask.type.dtype).scalar === 'bool'
+        ? 'if (!load_mask(place_mask(row, k))) { return -infinity(); }'
+        : 'x += load_mask(place_mask(row, k));';
   const lanes = lanesFor(target, typeof columns === 'number' ? columns : undefined);
   return rowsDispatch({
     label: lanes === 1 ? 'masked softmax rows' : `masked softmax ${lanes} lanes`,
     lanes,
-    bindings: [...(mask === undefined ? [] : [bindValue('mask', mask)]), { name: 's', type: 'array<f32>', access: 'read_write', from: scores }],
-    parameters: { count: 'u32', per_batch: 'u32', ...(masks !== undefined && { ...masks.parameters, mask_matrix: 'u32', mask_row: 'u32', mask_column: 'u32' } as const) },
+    bindings: [
+      ...(mask === undefined ? [] : [bindValue('mask', mask)]),
+      { name: 's', type: 'array<f32>', access: 'read_write', from: scores },
+    ],
+    parameters: {
+      count: 'u32',
+      per_batch: 'u32',
+      ...(masks !== undefined && ({ ...masks.parameters, mask_matrix: 'u32', mask_row: 'u32', mask_column: 'u32' } as const)),
+    },
     declarations: [
       mask && loadFunction('mask', mask.type.dtype),
       masks?.declarations,
-      masks && 'fn place_mask(row: u32, k: u32) -> u32 { return matrix_mask(row / P.per_batch) * P.mask_matrix + (row % P.per_batch) * P.mask_row + k * P.mask_column; }',
+      masks &&
+        'fn place_mask(row: u32, k: u32) -> u32 { return matrix_mask(row / P.per_batch) * P.mask_matrix + (row % P.per_batch) * P.mask_row + k * P.mask_column; }',
       `fn score(row: u32, k: u32) -> f32 {
   ${causal ? 'if (k > row % P.per_batch) { return -infinity(); }' : ''}
   var x = s[row * P.count + k];
@@ -168,7 +208,14 @@ for (var k = first; k < P.count; k += LANES) { s[row * P.count + k] *= factor; }
     values: (sizes) => {
       const { rows, columns: count } = extentsOf(node, sizes);
       const [maskRows, maskColumns] = mask === undefined ? [1, 1] : (sizes.shape(mask).slice(-2) as [number, number]);
-      return { count, per_batch: rows, mask_matrix: maskRows * maskColumns, mask_row: maskRows === 1 ? 0 : maskColumns, mask_column: maskColumns === 1 ? 0 : 1, ...masks?.values(sizes) };
+      return {
+        count,
+        per_batch: rows,
+        mask_matrix: maskRows * maskColumns,
+        mask_row: maskRows === 1 ? 0 : maskColumns,
+        mask_column: maskColumns === 1 ? 0 : 1,
+        ...masks?.values(sizes),
+      };
     },
   });
 }
@@ -183,11 +230,33 @@ const samples: readonly KernelSample[] = [
   { operands: { query: f32(2, 3, 5, 4), key: f32(2, 3, 7, 4), value: f32(2, 3, 7, 6) } },
   { operands: { query: f32(5, 4), key: f32(5, 4), value: f32(5, 4) }, attrs: { is_causal: true } },
   { operands: { query: f32(2, 4, 3, 4), key: f32(2, 2, 5, 4), value: f32(2, 2, 5, 4) }, attrs: { enable_gqa: true, scale: 0.25 } },
-  { operands: { query: f32(2, 3, 4), key: f32(2, 5, 4), value: f32(2, 5, 4), attn_mask: sample('bool', [3, 5], [0, 0, 0, 0, 0, 1, 0, 1, 1, 0, 1]) } },
-  { operands: { query: f32(2, 2, 3, 4), key: f32(2, 1, 5, 4), value: f32(1, 2, 5, 4), attn_mask: sample('f32', [2, 1, 1, 5], [0, -Infinity, 0.5, -1, -Infinity, 2]) } },
+  {
+    operands: {
+      query: f32(2, 3, 4),
+      key: f32(2, 5, 4),
+      value: f32(2, 5, 4),
+      attn_mask: sample('bool', [3, 5], [0, 0, 0, 0, 0, 1, 0, 1, 1, 0, 1]),
+    },
+  },
+  {
+    operands: {
+      query: f32(2, 2, 3, 4),
+      key: f32(2, 1, 5, 4),
+      value: f32(1, 2, 5, 4),
+      attn_mask: sample('f32', [2, 1, 1, 5], [0, -Infinity, 0.5, -1, -Infinity, 2]),
+    },
+  },
   { operands: { query: f32(6, 70), key: f32(70, 70), value: f32(70, 3) } },
 ];
 
 export const attentionKernels: readonly WebGPUKernel[] = [
-  defineKernel({ name: 'attention/aten.scaled_dot_product_attention', op: op('aten.scaled_dot_product_attention'), error: bound, samples, supports, emit, cost }),
+  defineKernel({
+    name: 'attention/aten.scaled_dot_product_attention',
+    op: op('aten.scaled_dot_product_attention'),
+    error: bound,
+    samples,
+    supports,
+    emit,
+    cost,
+  }),
 ];

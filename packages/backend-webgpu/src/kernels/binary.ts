@@ -34,8 +34,18 @@ const arithmetic: Readonly<Record<string, Forms>> = {
   fmod: { f32: infix('%'), i32: infix('%'), u32: infix('%') },
   maximum: { f32: call('maximum'), i32: call('max'), u32: call('max'), bool: infix('||') },
   minimum: { f32: call('minimum'), i32: call('min'), u32: call('min'), bool: infix('&&') },
-  fmax: { f32: (a, b) => `select(select(max(${a}, ${b}), ${a}, is_nan(${b})), ${b}, is_nan(${a}))`, i32: call('max'), u32: call('max'), bool: infix('||') },
-  fmin: { f32: (a, b) => `select(select(min(${a}, ${b}), ${a}, is_nan(${b})), ${b}, is_nan(${a}))`, i32: call('min'), u32: call('min'), bool: infix('&&') },
+  fmax: {
+    f32: (a, b) => `select(select(max(${a}, ${b}), ${a}, is_nan(${b})), ${b}, is_nan(${a}))`,
+    i32: call('max'),
+    u32: call('max'),
+    bool: infix('||'),
+  },
+  fmin: {
+    f32: (a, b) => `select(select(min(${a}, ${b}), ${a}, is_nan(${b})), ${b}, is_nan(${a}))`,
+    i32: call('min'),
+    u32: call('min'),
+    bool: infix('&&'),
+  },
   pow: { f32: call('power'), i32: call('integer_power'), u32: (a, b) => `u32(integer_power(i32(${a}), i32(${b})))` },
   bitwise_and: { i32: infix('&'), u32: infix('&'), bool: infix('&&') },
   bitwise_or: { i32: infix('|'), u32: infix('|'), bool: infix('||') },
@@ -54,7 +64,8 @@ const comparisons: Readonly<Record<string, string>> = { eq: '==', ne: '!=', lt: 
 // A NaN compares unequal to everything; drivers that assume there are none may say otherwise.
 const compare = (sign: string): Forms => ({
   ...numeric(infix(sign)),
-  f32: (a, b) => (sign === '!=' ? `(${a} != ${b} || is_nan(${a}) || is_nan(${b}))` : `(${a} ${sign} ${b} && !is_nan(${a}) && !is_nan(${b}))`),
+  f32: (a, b) =>
+    sign === '!=' ? `(${a} != ${b} || is_nan(${a}) || is_nan(${b}))` : `(${a} ${sign} ${b} && !is_nan(${a}) && !is_nan(${b}))`,
 });
 
 const logical: Readonly<Record<string, string>> = { logical_and: '&&', logical_or: '||', logical_xor: '!=' };
@@ -84,7 +95,13 @@ const division: Elementwise['expression'] = ([a, b], type, node) => {
 function spellings(name: string, forms: Forms, form: Omit<Elementwise, 'operands' | 'samples'>): (readonly [string, Elementwise])[] {
   const { expression: of } = form;
   const pairs = pairSamples(forms, 'other');
-  const swapped: Elementwise = { ...form, operands: ['other'], scalars: ['self'], samples: scalarSamples(forms, 'other', 'self'), expression: ([b, a], type, node) => of([a, b], type, node) };
+  const swapped: Elementwise = {
+    ...form,
+    operands: ['other'],
+    scalars: ['self'],
+    samples: scalarSamples(forms, 'other', 'self'),
+    expression: ([b, a], type, node) => of([a, b], type, node),
+  };
   return [
     [name, { ...form, operands: ['self', 'other'], samples: pairs }],
     [`${name}.Tensor`, { ...form, operands: ['self', 'other'], samples: pairs }],
@@ -95,39 +112,115 @@ function spellings(name: string, forms: Forms, form: Omit<Elementwise, 'operands
 
 /** Two tensors: all pairs of extreme values, broadcasting, 0-d, empty, mixed dtypes; whatever an op has forms for. */
 function pairSamples(forms: Forms, second: string, attrs?: KernelSample['attrs']): readonly KernelSample[] {
-  const pair = (self: ReturnType<typeof f32>, other: ReturnType<typeof f32>): KernelSample => ({ operands: { self, [second]: other }, attrs });
+  const pair = (self: ReturnType<typeof f32>, other: ReturnType<typeof f32>): KernelSample => ({
+    operands: { self, [second]: other },
+    attrs,
+  });
   return [
-    ...(forms.f32 === undefined ? [] : [pair(...extremePairs), pair(f32(3, 1, 5), f32(4, 1)), pair(f32(0, 3), f32(3)), pair(f32(7), sample('f32', [], [1.25]))]),
-    ...(forms.i32 === undefined ? [] : [pair(sample('i64', [2, 5]), sample('i64', [5], [3, -2, 5, 1, -7])), pair(sample('i8', [3, 3]), sample('i8', [3], [3, -2, 5]))]),
+    ...(forms.f32 === undefined
+      ? []
+      : [pair(...extremePairs), pair(f32(3, 1, 5), f32(4, 1)), pair(f32(0, 3), f32(3)), pair(f32(7), sample('f32', [], [1.25]))]),
+    ...(forms.i32 === undefined
+      ? []
+      : [pair(sample('i64', [2, 5]), sample('i64', [5], [3, -2, 5, 1, -7])), pair(sample('i8', [3, 3]), sample('i8', [3], [3, -2, 5]))]),
     ...(forms.i32 === undefined || forms.f32 === undefined ? [] : [pair(sample('i32', [4]), f32(3, 4))]),
     ...(forms.bool === undefined ? [] : [pair(sample('bool', [3, 5]), sample('bool', [5]))]),
   ];
 }
 
 function scalarSamples(forms: Forms, tensor: string, scalar: string): readonly KernelSample[] {
-  const one = (operand: ReturnType<typeof f32>, value: Scalar): KernelSample => ({ operands: { [tensor]: operand }, attrs: { [scalar]: value } });
+  const one = (operand: ReturnType<typeof f32>, value: Scalar): KernelSample => ({
+    operands: { [tensor]: operand },
+    attrs: { [scalar]: value },
+  });
   return [
-    ...(forms.f32 === undefined ? [] : [one(sample('f32', [extremes.length], extremes), floatScalar(1.5)), one(sample('f32', [extremes.length], extremes), floatScalar(0))]),
-    ...(forms.i32 === undefined ? [] : [one(sample('i64', [7], [1, 2, -3, 4, 5, -6, 7]), intScalar(3)), one(sample('u8', [5], [1, 2, 3, 4, 5]), intScalar(2))]),
+    ...(forms.f32 === undefined
+      ? []
+      : [
+          one(sample('f32', [extremes.length], extremes), floatScalar(1.5)),
+          one(sample('f32', [extremes.length], extremes), floatScalar(0)),
+        ]),
+    ...(forms.i32 === undefined
+      ? []
+      : [one(sample('i64', [7], [1, 2, -3, 4, 5, -6, 7]), intScalar(3)), one(sample('u8', [5], [1, 2, 3, 4, 5]), intScalar(2))]),
     ...(forms.bool === undefined ? [] : [one(sample('bool', [3, 5]), boolScalar(true))]),
   ];
 }
 
-const divisions = (make: (attrs: KernelSample['attrs']) => readonly KernelSample[]): readonly KernelSample[] => ['floor', 'trunc'].flatMap((rounding_mode) => make({ rounding_mode }));
+const divisions = (make: (attrs: KernelSample['attrs']) => readonly KernelSample[]): readonly KernelSample[] =>
+  ['floor', 'trunc'].flatMap((rounding_mode) => make({ rounding_mode }));
 
 const named: readonly (readonly [string, Elementwise])[] = [
-  ...Object.entries(arithmetic).filter(([name]) => name !== 'pow').flatMap(([name, forms]) => spellings(name, forms, { expression: expression(forms), error: close })),
+  ...Object.entries(arithmetic)
+    .filter(([name]) => name !== 'pow')
+    .flatMap(([name, forms]) => spellings(name, forms, { expression: expression(forms), error: close })),
   ...Object.entries(sums).flatMap(([name, forms]) => spellings(name, forms, { expression: scaled(forms) })),
-  ...Object.entries(comparisons).flatMap(([name, sign]) => spellings(name, { ...compare(sign), bool: compare(sign).u32! }, { expression: expression(compare(sign)), compute: 'promoted' })),
-  ...Object.entries(logical).map(
-    ([name, sign]) => [name, { operands: ['self', 'other'], compute: 'promoted', samples: pairSamples({ ...numeric(infix('+')), bool: infix('+') }, 'other'), expression: ([a, b], type) => `(${truth(a!, type)} ${sign} ${truth(b!, type)})` }] as readonly [string, Elementwise],
+  ...Object.entries(comparisons).flatMap(([name, sign]) =>
+    spellings(name, { ...compare(sign), bool: compare(sign).u32! }, { expression: expression(compare(sign)), compute: 'promoted' }),
   ),
-  ['div.Tensor_mode', { operands: ['self', 'other'], expression: division, error: close, samples: divisions((attrs) => pairSamples(numeric(infix('/')), 'other', attrs)) }],
-  ['div.Scalar_mode', { operands: ['self'], scalars: ['other'], expression: division, error: close, samples: divisions((attrs) => [{ operands: { self: f32(7) }, attrs: { ...attrs, other: floatScalar(0.75) } }]) }],
-  ['pow.Tensor_Tensor', { operands: ['self', 'exponent'], expression: expression(arithmetic['pow']!), error: powers, samples: pairSamples({ f32: call('power') }, 'exponent') }],
-  ['pow.Scalar', { operands: ['exponent'], scalars: ['self'], expression: ([b, a], type, node) => expression(arithmetic['pow']!)([a, b], type, node), error: powers, samples: scalarSamples({ f32: call('power') }, 'exponent', 'self') }],
-  ['pow.Tensor_Scalar', { operands: ['self'], scalars: ['exponent'], expression: expression(arithmetic['pow']!), error: powers, samples: scalarSamples(arithmetic['pow']!, 'self', 'exponent') }],
+  ...Object.entries(logical).map(
+    ([name, sign]) =>
+      [
+        name,
+        {
+          operands: ['self', 'other'],
+          compute: 'promoted',
+          samples: pairSamples({ ...numeric(infix('+')), bool: infix('+') }, 'other'),
+          expression: ([a, b], type) => `(${truth(a!, type)} ${sign} ${truth(b!, type)})`,
+        },
+      ] as readonly [string, Elementwise],
+  ),
+  [
+    'div.Tensor_mode',
+    {
+      operands: ['self', 'other'],
+      expression: division,
+      error: close,
+      samples: divisions((attrs) => pairSamples(numeric(infix('/')), 'other', attrs)),
+    },
+  ],
+  [
+    'div.Scalar_mode',
+    {
+      operands: ['self'],
+      scalars: ['other'],
+      expression: division,
+      error: close,
+      samples: divisions((attrs) => [{ operands: { self: f32(7) }, attrs: { ...attrs, other: floatScalar(0.75) } }]),
+    },
+  ],
+  [
+    'pow.Tensor_Tensor',
+    {
+      operands: ['self', 'exponent'],
+      expression: expression(arithmetic['pow']!),
+      error: powers,
+      samples: pairSamples({ f32: call('power') }, 'exponent'),
+    },
+  ],
+  [
+    'pow.Scalar',
+    {
+      operands: ['exponent'],
+      scalars: ['self'],
+      expression: ([b, a], type, node) => expression(arithmetic['pow']!)([a, b], type, node),
+      error: powers,
+      samples: scalarSamples({ f32: call('power') }, 'exponent', 'self'),
+    },
+  ],
+  [
+    'pow.Tensor_Scalar',
+    {
+      operands: ['self'],
+      scalars: ['exponent'],
+      expression: expression(arithmetic['pow']!),
+      error: powers,
+      samples: scalarSamples(arithmetic['pow']!, 'self', 'exponent'),
+    },
+  ],
 ];
 
 /** The kernels of this family: of all spellings those that ATen has. */
-export const binaryKernels: readonly WebGPUKernel[] = named.filter(([name]) => hasOp(`aten.${name}`)).map(([name, init]) => elementwise(`aten.${name}`, init));
+export const binaryKernels: readonly WebGPUKernel[] = named
+  .filter(([name]) => hasOp(`aten.${name}`))
+  .map(([name, init]) => elementwise(`aten.${name}`, init));

@@ -14,4 +14,6 @@ const samples: readonly KernelSample[] = [
 ];
 
 /** Casts between dtypes that lie differently in memory: floats are cut towards 0, integers wrap, bools are "not zero". */
-export const castKernels: readonly WebGPUKernel[] = [elementwise('aten._to_copy', { operands: ['self'], error: exact, expression: ([x]) => x, samples })];
+export const castKernels: readonly WebGPUKernel[] = [
+  elementwise('aten._to_copy', { operands: ['self'], error: exact, expression: ([x]) => x, samples }),
+];

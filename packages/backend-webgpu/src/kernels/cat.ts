@@ -22,7 +22,11 @@ const parts = (node: Node): readonly Value[] => {
 };
 
 /** Elements of one operand for each index of the axes before the concatenated one. */
-const runOf = (value: Value, axis: number, sizes: Sizes): number => sizes.shape(value).slice(axis).reduce((a, b) => a * b, 1);
+const runOf = (value: Value, axis: number, sizes: Sizes): number =>
+  sizes
+    .shape(value)
+    .slice(axis)
+    .reduce((a, b) => a * b, 1);
 
 function together(node: Node, values: readonly Value[], axis: number): Dispatch {
   const output = node.results[0]!;
@@ -30,14 +34,20 @@ function together(node: Node, values: readonly Value[], axis: number): Dispatch 
   const lines = ['let outer = i / P.run;', 'var rest = i % P.run;'];
   values.forEach((v, k) => {
     const value = convert(`load_x${k}(outer * P.run${k} + rest)`, knownLayout(v.type.dtype).scalar, to);
-    lines.push(k === values.length - 1 ? `return ${value};` : `if (rest < P.run${k}) { return ${value}; }`, ...(k === values.length - 1 ? [] : [`rest -= P.run${k};`]));
+    lines.push(
+      k === values.length - 1 ? `return ${value};` : `if (rest < P.run${k}) { return ${value}; }`,
+      ...(k === values.length - 1 ? [] : [`rest -= P.run${k};`]),
+    );
   });
   return mapDispatch({
     label: 'join',
     inputs: values.map((v, k) => [`x${k}`, v] as const),
     output,
     parameters: Object.fromEntries(['run', ...values.map((_, k) => `run${k}`)].map((name) => [name, 'u32' as const])),
-    values: (sizes) => ({ run: runOf(output, axis, sizes), ...Object.fromEntries(values.map((v, k) => [`run${k}`, runOf(v, axis, sizes)])) }),
+    values: (sizes) => ({
+      run: runOf(output, axis, sizes),
+      ...Object.fromEntries(values.map((v, k) => [`run${k}`, runOf(v, axis, sizes)])),
+    }),
     element: lines.join('\n'),
   });
 }
@@ -56,7 +66,12 @@ function apart(node: Node, values: readonly Value[], axis: number): Dispatch[] {
       body: `let t = group * ${THREADS}u + lane;\nif (t >= P.n) { return; }\ny[(t / P.own) * P.run + P.before + t % P.own] = ${scalar === 'bool' ? `select(0u, 1u, ${value})` : value};`,
       launch: (sizes) => ({
         groups: groupsFor(sizes.count(v), THREADS),
-        parameters: { n: sizes.count(v), own: runOf(v, axis, sizes), run: runOf(output, axis, sizes), before: values.slice(0, k).reduce((sum, w) => sum + runOf(w, axis, sizes), 0) },
+        parameters: {
+          n: sizes.count(v),
+          own: runOf(v, axis, sizes),
+          run: runOf(output, axis, sizes),
+          before: values.slice(0, k).reduce((sum, w) => sum + runOf(w, axis, sizes), 0),
+        },
       }),
     });
   });
@@ -78,7 +93,9 @@ export const catKernels: readonly WebGPUKernel[] = ['aten.cat'].map((name) =>
     error: exact,
     samples,
     supports: (node) =>
-      parts(node).length <= TOGETHER || knownLayout(node.results[0]!.type.dtype).perWord === 1 ? yes : no(`${parts(node).length} operands of packed ${node.results[0]!.type.dtype}, at most ${TOGETHER} are joined`),
+      parts(node).length <= TOGETHER || knownLayout(node.results[0]!.type.dtype).perWord === 1
+        ? yes
+        : no(`${parts(node).length} operands of packed ${node.results[0]!.type.dtype}, at most ${TOGETHER} are joined`),
     emit: (node) => {
       const axis = axisOf(attrOf<number>(node, 'dim'), node.results[0]!.type.shape.length);
       const values = parts(node);

@@ -56,10 +56,31 @@ const self = (operand: SampleTensor, attrs: KernelSample['attrs']): KernelSample
 
 /** The shape lists, by op. */
 const samples: Readonly<Record<string, readonly KernelSample[]>> = {
-  permute: [self(f32(3, 5, 2), { dims: [2, 0, 1] }), self(f32(), { dims: [] }), self(f32(3, 0), { dims: [1, 0] }), self(sample('i8', [5, 7]), { dims: [1, 0] }), self(f32(2, 1, 3, 2, 2), { dims: [4, 1, -3, 0, 3] })],
-  'slice.Tensor': [self(f32(5, 7), { dim: 1, start: 1, end: -1, step: 2 }), self(f32(5), { start: -3 }), self(f32(5), { start: 9 }), self(sample('bool', [4, 3]), { dim: 0, start: 1, end: 99 }), self(sample('i8', [9]), { start: 3, end: 8 })],
-  'select.int': [self(f32(3, 5), { dim: 1, index: -2 }), self(f32(4), { dim: 0, index: 3 }), self(sample('i64', [2, 3, 2]), { dim: 1, index: 0 })],
-  expand: [self(f32(3, 1), { size: [2, 3, 5] }), self(f32(), { size: [3] }), self(f32(1), { size: [0] }), self(sample('bool', [1, 2]), { size: [3, -1] })],
+  permute: [
+    self(f32(3, 5, 2), { dims: [2, 0, 1] }),
+    self(f32(), { dims: [] }),
+    self(f32(3, 0), { dims: [1, 0] }),
+    self(sample('i8', [5, 7]), { dims: [1, 0] }),
+    self(f32(2, 1, 3, 2, 2), { dims: [4, 1, -3, 0, 3] }),
+  ],
+  'slice.Tensor': [
+    self(f32(5, 7), { dim: 1, start: 1, end: -1, step: 2 }),
+    self(f32(5), { start: -3 }),
+    self(f32(5), { start: 9 }),
+    self(sample('bool', [4, 3]), { dim: 0, start: 1, end: 99 }),
+    self(sample('i8', [9]), { start: 3, end: 8 }),
+  ],
+  'select.int': [
+    self(f32(3, 5), { dim: 1, index: -2 }),
+    self(f32(4), { dim: 0, index: 3 }),
+    self(sample('i64', [2, 3, 2]), { dim: 1, index: 0 }),
+  ],
+  expand: [
+    self(f32(3, 1), { size: [2, 3, 5] }),
+    self(f32(), { size: [3] }),
+    self(f32(1), { size: [0] }),
+    self(sample('bool', [1, 2]), { size: [3, -1] }),
+  ],
   flip: [self(f32(3, 5), { dims: [0, -1] }), self(f32(4), { dims: [] }), self(sample('i64', [2, 0]), { dims: [1] })],
   diagonal: [self(f32(3, 5), {}), self(f32(3, 5), { offset: 2 }), self(f32(2, 4, 3), { offset: -1, dim1: 1, dim2: 2 })],
 };
@@ -67,7 +88,10 @@ const samples: Readonly<Record<string, readonly KernelSample[]>> = {
 function emit(node: Node, order: Order): Dispatch {
   const input = node.operands[0]!;
   const output = node.results[0]!;
-  const access: Access = { strides: (sizes) => order(node, sizes.shape(input), sizes).strides, offset: (sizes) => order(node, sizes.shape(input), sizes).offset ?? 0 };
+  const access: Access = {
+    strides: (sizes) => order(node, sizes.shape(input), sizes).strides,
+    offset: (sizes) => order(node, sizes.shape(input), sizes).offset ?? 0,
+  };
   const index = indexing(output.type.shape, [access]);
   return mapDispatch({
     label: 'copy',
@@ -80,14 +104,13 @@ function emit(node: Node, order: Order): Dispatch {
 }
 
 /** The kernels of this family. */
-export const copyKernels: readonly WebGPUKernel[] = Object.entries(orders)
-  .map(([name, order]) =>
-    defineKernel({
-      name: `copy/aten.${name}`,
-      op: op(`aten.${name}`),
-      error: exact,
-      samples: samples[name] ?? [],
-      supports: (node) => (node.results[0]!.type.dtype === node.operands[0]!.type.dtype ? yes : no('the dtype changes')),
-      emit: (node) => [emit(node, order)],
-    }),
-  );
+export const copyKernels: readonly WebGPUKernel[] = Object.entries(orders).map(([name, order]) =>
+  defineKernel({
+    name: `copy/aten.${name}`,
+    op: op(`aten.${name}`),
+    error: exact,
+    samples: samples[name] ?? [],
+    supports: (node) => (node.results[0]!.type.dtype === node.operands[0]!.type.dtype ? yes : no('the dtype changes')),
+    emit: (node) => [emit(node, order)],
+  }),
+);

@@ -50,5 +50,18 @@ const samples: readonly KernelSample[] = [
 ];
 
 /** The kernels of this family. */
-export const cumulativeKernels: readonly WebGPUKernel[] = ([['cumsum', '+'], ['cumprod', '*']] as const)
-  .map(([name, sign]) => defineKernel({ name: `cumulative/aten.${name}`, op: op(`aten.${name}`), error: bound, samples, supports, emit: (node) => [emit(node, sign)] }));
+export const cumulativeKernels: readonly WebGPUKernel[] = (
+  [
+    ['cumsum', '+'],
+    ['cumprod', '*'],
+  ] as const
+).map(([name, sign]) =>
+  defineKernel({
+    name: `cumulative/aten.${name}`,
+    op: op(`aten.${name}`),
+    error: bound,
+    samples,
+    supports,
+    emit: (node) => [emit(node, sign)],
+  }),
+);

@@ -51,13 +51,16 @@ function supports(node: Node, init: Elementwise): Verdict {
 }
 
 /** The scalars of a node as promotion sees them. */
-const scalarsOf = (node: Node, init: Elementwise): readonly (Scalar | undefined)[] => (init.scalars ?? []).map((s) => attrOf<Scalar | undefined>(node, s));
+const scalarsOf = (node: Node, init: Elementwise): readonly (Scalar | undefined)[] =>
+  (init.scalars ?? []).map((s) => attrOf<Scalar | undefined>(node, s));
 
 function computeType(node: Node, init: Elementwise): ScalarType | undefined {
   const result = node.results[0]!.type.dtype;
   let dtype: DType = result;
   if (init.compute === 'promoted') {
-    const tensors = argumentValues(node, init).flatMap((v, i): Promotable[] => (v === undefined || init.keep?.includes(init.operands[i]!) === true ? [] : [v.type]));
+    const tensors = argumentValues(node, init).flatMap((v, i): Promotable[] =>
+      v === undefined || init.keep?.includes(init.operands[i]!) === true ? [] : [v.type],
+    );
     dtype = resultType([...tensors, ...scalarsOf(node, init).flatMap((scalar) => (scalar === undefined ? [] : [{ scalar }]))]);
   }
   const type = layoutOf(dtype)?.scalar;
@@ -65,7 +68,8 @@ function computeType(node: Node, init: Elementwise): ScalarType | undefined {
   return type === 'bool' && init.compute === 'promoted' ? 'u32' : type;
 }
 
-const argumentValues = (node: Node, init: Elementwise): readonly (Value | undefined)[] => init.operands.map((name) => node.operandOrNone(name as never));
+const argumentValues = (node: Node, init: Elementwise): readonly (Value | undefined)[] =>
+  init.operands.map((name) => node.operandOrNone(name as never));
 
 function expressionOf(node: Node, init: Elementwise, type: ScalarType): string | undefined {
   const values = argumentValues(node, init);
@@ -106,7 +110,11 @@ function emit(node: Node, init: Elementwise): Dispatch {
     inputs.map(({ value }) => value.type.shape),
   );
   const scalars = scalarsOf(node, init).flatMap((s, i) => (s === undefined ? [] : [[`v${i}`, scalarParameter(s, type)] as const]));
-  const value = convert(expressionOf(node, init, type)!, init.compute === 'promoted' ? 'bool' : type, knownLayout(output.type.dtype).scalar);
+  const value = convert(
+    expressionOf(node, init, type)!,
+    init.compute === 'promoted' ? 'bool' : type,
+    knownLayout(output.type.dtype).scalar,
+  );
   const lines = [index.coordinates, ...inputs.map(({ name }, k) => `let ${name} = load_${name}_(${index.at[k]});`), `return ${value};`];
   return mapDispatch({
     label: 'map',

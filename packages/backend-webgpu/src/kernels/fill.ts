@@ -21,7 +21,8 @@ function fill(node: Node, value: string): Dispatch {
 }
 
 const isSize = (value: unknown): value is Dim => !(typeof value === 'object' && value !== null && 'kind' in value);
-const numberOf = (value: Scalar | Dim | undefined, fallback: number, sizes: Sizes): number => (value === undefined ? fallback : isSize(value) ? sizes.dim(value) : scalarNumber(value));
+const numberOf = (value: Scalar | Dim | undefined, fallback: number, sizes: Sizes): number =>
+  value === undefined ? fallback : isSize(value) ? sizes.dim(value) : scalarNumber(value);
 
 /** `start + i · step`, as torch computed with one multiplication and one addition. */
 function range(node: Node): Dispatch {
@@ -52,25 +53,49 @@ function size(node: Node): Dispatch {
 }
 
 const wholeRange = (node: Node): Verdict => {
-  const float = ['start', 'end', 'step'].some((name) => (attrOf<Scalar | undefined>(node, name) as { kind?: string } | undefined)?.kind === 'float');
+  const float = ['start', 'end', 'step'].some(
+    (name) => (attrOf<Scalar | undefined>(node, name) as { kind?: string } | undefined)?.kind === 'float',
+  );
   return float && knownLayout(node.results[0]!.type.dtype).scalar !== 'f32' ? no('a range of integers with a float bound') : yes;
 };
 
 /** The shape lists: the attributes of ops that make a tensor from nothing. */
 const samples: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>> = {
-  full: [{ size: [3, 5], fill_value: floatScalar(-Infinity) }, { size: [], fill_value: intScalar(-7) }, { size: [131], fill_value: floatScalar(Number.NaN) }, { size: [3], fill_value: boolScalar(true) }, { size: [5], fill_value: intScalar(-3), dtype: 'i8' }, { size: [0, 3], fill_value: intScalar(0) }],
+  full: [
+    { size: [3, 5], fill_value: floatScalar(-Infinity) },
+    { size: [], fill_value: intScalar(-7) },
+    { size: [131], fill_value: floatScalar(Number.NaN) },
+    { size: [3], fill_value: boolScalar(true) },
+    { size: [5], fill_value: intScalar(-3), dtype: 'i8' },
+    { size: [0, 3], fill_value: intScalar(0) },
+  ],
   'fill.Scalar': [{ value: floatScalar(2.5) }],
   scalar_tensor: [{ s: floatScalar(2.5) }],
   arange: [{ end: intScalar(67) }, { end: floatScalar(4.5) }, { end: intScalar(0) }],
   'arange.start': [{ start: intScalar(-3), end: intScalar(9) }],
-  'arange.start_step': [{ start: intScalar(9), end: intScalar(-9), step: intScalar(-2) }, { start: floatScalar(0), end: floatScalar(1), step: floatScalar(0.125) }],
+  'arange.start_step': [
+    { start: intScalar(9), end: intScalar(-9), step: intScalar(-2) },
+    { start: floatScalar(0), end: floatScalar(1), step: floatScalar(0.125) },
+  ],
   'arange.sym': [{ start: 1, end: 9, step: 2 }],
   'scalar_tensor.sym': [{ s: 12 }, { s: 3, dtype: 'f32' }],
 };
-const samplesFor = (name: string): readonly KernelSample[] => (samples[name] ?? []).map((attrs): KernelSample => ({ operands: op(`aten.${name}`).operandNames.length === 0 ? {} : { self: f32(3, 5) }, attrs }));
+const samplesFor = (name: string): readonly KernelSample[] =>
+  (samples[name] ?? []).map((attrs): KernelSample => ({
+    operands: op(`aten.${name}`).operandNames.length === 0 ? {} : { self: f32(3, 5) },
+    attrs,
+  }));
 
-const make = (name: string, emit: (node: Node) => Dispatch, supports: (node: Node) => Verdict = () => yes): readonly WebGPUKernel[] =>
-  [defineKernel({ name: `fill/aten.${name}`, op: op(`aten.${name}`), error: oneRounding, samples: samplesFor(name), supports, emit: (node) => [emit(node)] })];
+const make = (name: string, emit: (node: Node) => Dispatch, supports: (node: Node) => Verdict = () => yes): readonly WebGPUKernel[] => [
+  defineKernel({
+    name: `fill/aten.${name}`,
+    op: op(`aten.${name}`),
+    error: oneRounding,
+    samples: samplesFor(name),
+    supports,
+    emit: (node) => [emit(node)],
+  }),
+];
 
 /** The kernels of this family. */
 export const fillKernels: readonly WebGPUKernel[] = [

@@ -25,7 +25,11 @@ interface Lookup {
 function emit(node: Node, { table, strides, indices }: Lookup): Dispatch {
   const output = node.results[0]!;
   const index = indexing(output.type.shape, [{ strides }, ...indices.map((i): Access => ({ strides: i.strides }))]);
-  const missing = isFloat(output.type.dtype) ? 'nan()' : knownLayout(output.type.dtype).scalar === 'bool' ? 'false' : `${knownLayout(output.type.dtype).scalar}(0)`;
+  const missing = isFloat(output.type.dtype)
+    ? 'nan()'
+    : knownLayout(output.type.dtype).scalar === 'bool'
+      ? 'false'
+      : `${knownLayout(output.type.dtype).scalar}(0)`;
   const lines = [index.coordinates, `var at = ${index.at[0]};`];
   indices.forEach(({ value }, k) => {
     const load = `load_i${k}(${index.at[k + 1]})`;
@@ -41,11 +45,27 @@ function emit(node: Node, { table, strides, indices }: Lookup): Dispatch {
     label: 'gather',
     inputs: [['x', table], ...indices.map(({ value }, k) => [`i${k}`, value] as const)],
     output,
-    parameters: { ...index.parameters, ...Object.fromEntries(indices.flatMap((_, k) => [[`size${k}`, 'u32' as const], [`step${k}`, 'u32' as const]])) },
+    parameters: {
+      ...index.parameters,
+      ...Object.fromEntries(
+        indices.flatMap((_, k) => [
+          [`size${k}`, 'u32' as const],
+          [`step${k}`, 'u32' as const],
+        ]),
+      ),
+    },
     values: (sizes) => {
       const shape = sizes.shape(table);
       const steps = rowMajor(shape);
-      return { ...index.values(sizes), ...Object.fromEntries(indices.flatMap(({ axis }, k) => [[`size${k}`, shape[axis]!], [`step${k}`, steps[axis]!]])) };
+      return {
+        ...index.values(sizes),
+        ...Object.fromEntries(
+          indices.flatMap(({ axis }, k) => [
+            [`size${k}`, shape[axis]!],
+            [`step${k}`, steps[axis]!],
+          ]),
+        ),
+      };
     },
     element: lines.filter((l) => l !== '').join('\n'),
   });
@@ -96,12 +116,16 @@ function indexTensor(node: Node): Lookup {
   const self = node.operand('self');
   const { axes, rank, first } = indexedAxes(node);
   const kept = Array.from({ length: rankOf(self) }, (_, a) => a).filter((a) => !axes.includes(a));
-  const place = <T>(keptStrides: readonly T[], indexStrides: readonly T[]): readonly T[] => keptStrides.toSpliced(first, 0, ...indexStrides);
+  const place = <T>(keptStrides: readonly T[], indexStrides: readonly T[]): readonly T[] =>
+    keptStrides.toSpliced(first, 0, ...indexStrides);
   return {
     table: self,
     strides: (sizes) => {
       const strides = rowMajor(sizes.shape(self));
-      return place(kept.map((a) => strides[a]!), zeros(rank));
+      return place(
+        kept.map((a) => strides[a]!),
+        zeros(rank),
+      );
     },
     indices: axes.map((axis) => {
       const value = node.operandList('indices')[axis]!;
@@ -122,16 +146,30 @@ const whole = (values: readonly Value[]): Verdict => {
 
 const lookups: Readonly<Record<string, readonly [(node: Node) => Lookup, (node: Node) => Verdict]>> = {
   embedding: [embedding, () => yes],
-  index_select: [indexSelect, (node) => (rankOf(node.operand('self')) === 0 || rankOf(node.operand('index')) !== 1 ? no('a 0-d operand') : yes)],
+  index_select: [
+    indexSelect,
+    (node) => (rankOf(node.operand('self')) === 0 || rankOf(node.operand('index')) !== 1 ? no('a 0-d operand') : yes),
+  ],
   gather: [gather, (node) => (rankOf(node.operand('self')) !== rankOf(node.operand('index')) ? no('operands of different ranks') : yes)],
   'index.Tensor': [indexTensor, (node) => whole(node.operandList('indices').filter((v) => v !== undefined))],
 };
 
 /** The shape lists, by op. */
 const samples: Readonly<Record<string, readonly KernelSample[]>> = {
-  embedding: [{ operands: { weight: f32(9, 5), indices: indices([3, 2], 9) } }, { operands: { weight: sample('i8', [9, 3]), indices: indices([5], 9) } }, { operands: { weight: f32(4, 3), indices: indices([], 4) } }, { operands: { weight: f32(4, 3), indices: indices([0, 2], 4) } }],
-  index_select: [{ operands: { self: f32(3, 5), index: indices([7], 5) }, attrs: { dim: 1 } }, { operands: { self: sample('bool', [4]), index: indices([3], 4) }, attrs: { dim: 0 } }],
-  gather: [{ operands: { self: f32(3, 5), index: indices([2, 4], 5) }, attrs: { dim: 1 } }, { operands: { self: sample('i64', [3, 4]), index: indices([5, 4], 3) }, attrs: { dim: 0 } }],
+  embedding: [
+    { operands: { weight: f32(9, 5), indices: indices([3, 2], 9) } },
+    { operands: { weight: sample('i8', [9, 3]), indices: indices([5], 9) } },
+    { operands: { weight: f32(4, 3), indices: indices([], 4) } },
+    { operands: { weight: f32(4, 3), indices: indices([0, 2], 4) } },
+  ],
+  index_select: [
+    { operands: { self: f32(3, 5), index: indices([7], 5) }, attrs: { dim: 1 } },
+    { operands: { self: sample('bool', [4]), index: indices([3], 4) }, attrs: { dim: 0 } },
+  ],
+  gather: [
+    { operands: { self: f32(3, 5), index: indices([2, 4], 5) }, attrs: { dim: 1 } },
+    { operands: { self: sample('i64', [3, 4]), index: indices([5, 4], 3) }, attrs: { dim: 0 } },
+  ],
   'index.Tensor': [
     { operands: { self: f32(3, 5, 2), indices: [indices([4], 3, true)] } },
     { operands: { self: f32(3, 5, 2), indices: [undefined, indices([2, 3], 5)] } },
@@ -144,14 +182,14 @@ const samples: Readonly<Record<string, readonly KernelSample[]>> = {
 const empty = (dims: readonly Dim[]): boolean => dims.includes(0);
 
 /** The kernels of this family. */
-export const gatherKernels: readonly WebGPUKernel[] = Object.entries(lookups)
-  .map(([name, [lookup, fits]]) =>
-    defineKernel({
-      name: `gather/aten.${name}`,
-      op: op(`aten.${name}`),
-      error: exact,
-      samples: samples[name] ?? [],
-      supports: (node) => (empty(lookup(node).table.type.shape) && !empty(node.results[0]!.type.shape) ? no('the table is empty') : fits(node)),
-      emit: (node) => [emit(node, lookup(node))],
-    }),
-  );
+export const gatherKernels: readonly WebGPUKernel[] = Object.entries(lookups).map(([name, [lookup, fits]]) =>
+  defineKernel({
+    name: `gather/aten.${name}`,
+    op: op(`aten.${name}`),
+    error: exact,
+    samples: samples[name] ?? [],
+    supports: (node) =>
+      empty(lookup(node).table.type.shape) && !empty(node.results[0]!.type.shape) ? no('the table is empty') : fits(node),
+    emit: (node) => [emit(node, lookup(node))],
+  }),
+);

@@ -13,7 +13,8 @@ const gpu = useDevice();
  * Kernels whose shaders differ on real GPUs: their forms for these run here too, on the adapter at hand. It takes a
  * second to compile a tile that goes through workgroup memory, so of those there is one here and all in the full suite.
  */
-const cooperative = (name: string, index: number): boolean => /^(reduce|arg-reduce|softmax|norm)\//.test(name) || (name === 'matmul/aten.mm' && index === 2);
+const cooperative = (name: string, index: number): boolean =>
+  /^(reduce|arg-reduce|softmax|norm)\//.test(name) || (name === 'matmul/aten.mm' && index === 2);
 
 /** What is wrong with the results of a sample, in each form of the kernel. */
 async function check(kernel: WebGPUKernel, given: KernelSample, index: number): Promise<string[]> {
@@ -26,7 +27,9 @@ async function check(kernel: WebGPUKernel, given: KernelSample, index: number): 
   const targets = cooperative(kernel.name, index) ? [target, { ...target, software: false }] : [target];
   const found = targets.map(async (t) => {
     const actual = await runGuarded(gpu.device, graph, inputs, [kernel], t);
-    return actual.flatMap((a, i) => difference(a, expected[i]!, kernel.error) ?? []).map((text) => `sample ${index}${t.software ? '' : ' on a GPU'}: ${text}`);
+    return actual
+      .flatMap((a, i) => difference(a, expected[i]!, kernel.error) ?? [])
+      .map((text) => `sample ${index}${t.software ? '' : ' on a GPU'}: ${text}`);
   });
   return (await Promise.all(found)).flat();
 }
@@ -35,6 +38,9 @@ test('every kernel has a shape list', () => {
   expect(webgpuKernels.filter((k) => k.samples.length === 0 && !k.name.startsWith('packed-linear/')).map((k) => k.name)).toEqual([]);
 });
 
-test.each(webgpuKernels.filter((k) => k.samples.length > 0).map((kernel) => [kernel.name, kernel] as const))('%s', async (_name, kernel) => {
-  expect((await Promise.all(kernel.samples.map((given, i) => check(kernel, given, i)))).flat()).toEqual([]);
-});
+test.each(webgpuKernels.filter((k) => k.samples.length > 0).map((kernel) => [kernel.name, kernel] as const))(
+  '%s',
+  async (_name, kernel) => {
+    expect((await Promise.all(kernel.samples.map((given, i) => check(kernel, given, i)))).flat()).toEqual([]);
+  },
+);

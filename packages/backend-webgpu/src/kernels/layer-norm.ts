@@ -48,7 +48,9 @@ function emit(node: Node, root: boolean, target: WebGPUTarget): Dispatch {
       ...(rstd === undefined ? [] : [bindValue('rstd', rstd, 'read_write')]),
     ],
     parameters: { count: 'u32', eps: 'f32' },
-    declarations: [loadFunction('x', 'f32'), weight && loadFunction('w', 'f32'), bias && loadFunction('b', 'f32')].filter((t) => t !== undefined).join('\n'),
+    declarations: [loadFunction('x', 'f32'), weight && loadFunction('w', 'f32'), bias && loadFunction('b', 'f32')]
+      .filter((t) => t !== undefined)
+      .join('\n'),
     joins: { sum: joinSum },
     body: `let base = row * P.count;
 ${root ? 'let centre = 0.0;' : 'var s = 0.0;\nfor (var k = first; k < P.count; k += LANES) { s += load_x(base + k); }\nlet centre = join_sum(s) / f32(P.count);'}
@@ -77,5 +79,13 @@ const samplesFor = (root: boolean): readonly KernelSample[] => [
 ];
 
 /** The kernels of this family. */
-export const layerNormKernels: readonly WebGPUKernel[] = Object.entries(named)
-  .map(([name, root]) => defineKernel({ name: `norm/aten.${name}`, op: op(`aten.${name}`), error: bound, samples: samplesFor(root), supports, emit: (node, target) => [emit(node, root, target)] }));
+export const layerNormKernels: readonly WebGPUKernel[] = Object.entries(named).map(([name, root]) =>
+  defineKernel({
+    name: `norm/aten.${name}`,
+    op: op(`aten.${name}`),
+    error: bound,
+    samples: samplesFor(root),
+    supports,
+    emit: (node, target) => [emit(node, root, target)],
+  }),
+);

@@ -23,8 +23,16 @@ function layer(bits: 4 | 8, k: number, n: number, options: { bias?: boolean; row
   const m = options.rows ?? symbol('m');
   const next = randomNumbers(k * 1000 + n);
   const half = 2 ** (bits - 1);
-  const weight = tensorOf(bits === 8 ? 'i8' : 'i4', [n, k], Array.from({ length: n * k }, (_, i) => (i % 7 === 0 ? -half : Math.floor(next() * half))));
-  const scales = tensorOf(options.scales ?? 'f32', [n], Array.from({ length: n }, () => Math.fround((next() + 1.5) / half)));
+  const weight = tensorOf(
+    bits === 8 ? 'i8' : 'i4',
+    [n, k],
+    Array.from({ length: n * k }, (_, i) => (i % 7 === 0 ? -half : Math.floor(next() * half))),
+  );
+  const scales = tensorOf(
+    options.scales ?? 'f32',
+    [n],
+    Array.from({ length: n }, () => Math.fround((next() + 1.5) / half)),
+  );
   const input = edit.addInput('x', tensorType('f32', [m, k]));
   const operands = {
     input,
@@ -80,7 +88,10 @@ describe.each([8, 4] as const)('fused.linear_qcs%dw', (bits) => {
     const k = bits === 8 ? 64 : 128;
     const graph = layer(bits, k, 150, { bias: true });
     expect(planProgram(graph, target, { sizes: { m: 5 } }).dispatches.filter((d) => d.grid![0] > 0)).toHaveLength(3);
-    for (const m of [1, 5]) expect(await differences(gpu.device, graph, [inputFor(graph.inputs[0]!, [m, k], 1), inputFor(graph.inputs[1]!, [150], 2)], bound, target)).toEqual([]);
+    for (const m of [1, 5])
+      expect(
+        await differences(gpu.device, graph, [inputFor(graph.inputs[0]!, [m, k], 1), inputFor(graph.inputs[1]!, [150], 2)], bound, target),
+      ).toEqual([]);
   });
 
   test('keeps zero, infinite and NaN rows apart', async () => {
@@ -101,7 +112,8 @@ describe.each([8, 4] as const)('fused.linear_qcs%dw', (bits) => {
   });
 
   test('leaves out kernels that the row count rules out', () => {
-    const labels = (rows?: number) => planProgram(layer(bits, 32, 16, { ...(rows !== undefined && { rows }) }), portableTarget).dispatches.map((d) => d.dispatch);
+    const labels = (rows?: number) =>
+      planProgram(layer(bits, 32, 16, { ...(rows !== undefined && { rows }) }), portableTarget).dispatches.map((d) => d.dispatch);
     expect(labels(1)).toEqual(['gemv']);
     expect(labels(3)).toEqual(['gemv 4 rows']);
     expect(labels(5)).toEqual(['gemm 64×64']);
@@ -114,7 +126,10 @@ describe.each([8, 4] as const)('fused.linear_qcs%dw', (bits) => {
   });
 
   test('has results without columns, inputs without K', async () => {
-    for (const [k, n] of [[0, 5], [8, 0]] as const) {
+    for (const [k, n] of [
+      [0, 5],
+      [8, 0],
+    ] as const) {
       const graph = layer(bits, k, n);
       expect(await differences(gpu.device, graph, [inputFor(graph.inputs[0]!, [3, k], 1)], bound)).toEqual([]);
     }
@@ -123,7 +138,11 @@ describe.each([8, 4] as const)('fused.linear_qcs%dw', (bits) => {
   test('refuses a weight that is computed', () => {
     const graph = new Graph();
     const edit = new Editor(graph);
-    const operands = { input: edit.addInput('x', tensorType('f32', [2, 8])), weight: edit.addInput('w', tensorType(bits === 8 ? 'i8' : 'i4', [4, 8])), scales: edit.addInput('s', tensorType('f32', [4])) };
+    const operands = {
+      input: edit.addInput('x', tensorType('f32', [2, 8])),
+      weight: edit.addInput('w', tensorType(bits === 8 ? 'i8' : 'i4', [4, 8])),
+      scales: edit.addInput('s', tensorType('f32', [4])),
+    };
     edit.setOutputs(edit.create(bits === 8 ? fused.LinearQcs8w : fused.LinearQcs4w, operands as never).results);
     expect(() => planProgram(graph, portableTarget)).toThrow(/the weight is computed, expected a constant/);
   });

@@ -31,7 +31,9 @@ function supports(node: Node, bits: 4 | 8, target: WebGPUTarget): Verdict {
   const bias = node.operandOrNone('bias');
   if (bias !== undefined && bias.type.dtype !== 'f32') return no(`the bias is ${bias.type.dtype}, expected f32`);
   const [, k] = shapeOf(node);
-  return rowsPerShard(bits, k, target) === 0 ? no(`${SHARD_ROWS} rows of ${k} weights are beyond the binding limit of ${target.limits.maxStorageBufferBindingSize} bytes`) : yes;
+  return rowsPerShard(bits, k, target) === 0
+    ? no(`${SHARD_ROWS} rows of ${k} weights are beyond the binding limit of ${target.limits.maxStorageBufferBindingSize} bytes`)
+    : yes;
 }
 
 function emit(node: Node, bits: 4 | 8, target: WebGPUTarget): readonly Dispatch[] {
@@ -53,7 +55,20 @@ function emit(node: Node, bits: 4 | 8, target: WebGPUTarget): readonly Dispatch[
       bindValue('y', output, 'read_write'),
     ];
     const rows = (sizes: Sizes): number => lead.reduce((m: number, d) => m * sizes.dim(d), 1);
-    return packedLinear({ format, k, n: to - from, first: from, columns: n, bindings, bias: bias !== undefined, rows, staticRows: isStatic(lead) ? countOf(lead) : undefined }, target);
+    return packedLinear(
+      {
+        format,
+        k,
+        n: to - from,
+        first: from,
+        columns: n,
+        bindings,
+        bias: bias !== undefined,
+        rows,
+        staticRows: isStatic(lead) ? countOf(lead) : undefined,
+      },
+      target,
+    );
   }).flat();
 }
 

@@ -1,5 +1,15 @@
 import { type Dim, type Node, no, type Scalar, scalarNumber, type Value, type Verdict, yes } from '@qfuse/plugin';
-import { type Binding, type Cost, defineKernel, type Dispatch, type ErrorBound, type KernelSample, type ParameterType, type Sizes, type WebGPUKernel } from '../kernel.js';
+import {
+  type Binding,
+  type Cost,
+  defineKernel,
+  type Dispatch,
+  type ErrorBound,
+  type KernelSample,
+  type ParameterType,
+  type Sizes,
+  type WebGPUKernel,
+} from '../kernel.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue } from '../wgsl/elements.js';
 import { broadcastIndexing, type Indexing, rowMajor } from '../wgsl/indexing.js';
@@ -26,7 +36,13 @@ interface Product {
 const bound: ErrorBound = { absolute: 1e-6, relative: 2 ** -16, sums: true };
 
 const scalar = (node: Node, name: string): number => scalarNumber(attrOf<Scalar | undefined>(node, name) ?? { kind: 'int', value: 1 });
-const added = (node: Node, a: string, b: string): Product => ({ a: node.operand(a), b: node.operand(b), addend: node.operand('self'), alpha: scalar(node, 'alpha'), beta: scalar(node, 'beta') });
+const added = (node: Node, a: string, b: string): Product => ({
+  a: node.operand(a),
+  b: node.operand(b),
+  addend: node.operand('self'),
+  alpha: scalar(node, 'alpha'),
+  beta: scalar(node, 'beta'),
+});
 
 const products: Readonly<Record<string, (node: Node) => Product>> = {
   mm: (node) => ({ a: node.operand('self'), b: node.operand('mat2') }),
@@ -48,7 +64,11 @@ const supports = (node: Node): Verdict => {
 };
 
 /** Shapes of the operands as matrices with batch axes; a vector on the left is a row, on the right a column. */
-function matrices({ a, b, transposed }: Product): { readonly left: readonly Dim[]; readonly right: readonly Dim[]; readonly wide: boolean } {
+function matrices({ a, b, transposed }: Product): {
+  readonly left: readonly Dim[];
+  readonly right: readonly Dim[];
+  readonly wide: boolean;
+} {
   const [sa, sb] = [a.type.shape, b.type.shape];
   const left = sa.length === 1 ? [1, ...sa] : sa;
   const right = sb.length > 1 ? sb : transposed === true ? [1, ...sb] : [...sb, 1];
@@ -73,7 +93,14 @@ function geometry(product: Product, output: Value, sizes: Sizes): Geometry {
 }
 
 /** Batch offsets: index arithmetic over the batch axes of the result, which operands may lack or have as 1. */
-function batches(product: Product, output: Value): { readonly declarations: string; readonly parameters: Indexing['parameters']; readonly values: (sizes: Sizes) => Record<string, number> } {
+function batches(
+  product: Product,
+  output: Value,
+): {
+  readonly declarations: string;
+  readonly parameters: Indexing['parameters'];
+  readonly values: (sizes: Sizes) => Record<string, number>;
+} {
   const { left, right, wide } = matrices(product);
   const lead = wide ? [] : output.type.shape.slice(0, Math.max(left.length, right.length) - 2);
   const [la, lb] = wide ? [[], []] : [left.slice(0, -2), right.slice(0, -2)];
@@ -93,12 +120,20 @@ function emit(node: Node, product: Product, target: WebGPUTarget): readonly Disp
   const batch = batches(product, output);
   // beta = 0 ignores the addend altogether, NaNs included.
   const sum = beta === 0 ? undefined : addend;
-  const bindings: Binding[] = [bindValue('a', a), bindValue('w', b), ...(sum === undefined ? [] : [bindValue('c', sum)]), bindValue('y', output, 'read_write')];
+  const bindings: Binding[] = [
+    bindValue('a', a),
+    bindValue('w', b),
+    ...(sum === undefined ? [] : [bindValue('c', sum)]),
+    bindValue('y', output, 'read_write'),
+  ];
   const parameters: Record<string, ParameterType> = { am: 'u32', wk: 'u32', wn: 'u32', ...batch.parameters };
   const scaled = alpha === 1 ? 'value' : `${f32Literal(alpha)} * value`;
   const addStrides = (sizes: Sizes): Record<string, number> => addendStrides(sum!, sizes.shape(output), sizes, product.transposed === true);
   if (sum !== undefined) for (const name of ['cb', 'cm', 'cn']) parameters[name] = 'u32';
-  const store = sum === undefined ? `y[i] = ${scaled};` : `y[i] = ${scaled} + ${beta === 1 ? '' : `${f32Literal(beta)} * `}c[b * P.cb + m * P.cm + n * P.cn];`;
+  const store =
+    sum === undefined
+      ? `y[i] = ${scaled};`
+      : `y[i] = ${scaled} + ${beta === 1 ? '' : `${f32Literal(beta)} * `}c[b * P.cb + m * P.cm + n * P.cn];`;
   return matmulDispatches(
     {
       bindings,
@@ -111,7 +146,11 @@ fn store(b: u32, m: u32, n: u32, value: f32) { let i = (b * P.m + m) * P.n + n; 
         const { batch: count, m, n, k } = geometry(product, output, sizes);
         return { batch: count, m, n, k };
       },
-      values: (sizes) => ({ ...geometry(product, output, sizes).strides, ...batch.values(sizes), ...(sum === undefined ? {} : addStrides(sizes)) }),
+      values: (sizes) => ({
+        ...geometry(product, output, sizes).strides,
+        ...batch.values(sizes),
+        ...(sum === undefined ? {} : addStrides(sizes)),
+      }),
     },
     target,
   );
@@ -134,27 +173,47 @@ function cost(node: Node, sizes: Sizes, product: (node: Node) => Product): Cost 
 
 /** The shape lists, by op: odd sizes around the tiles, batches that broadcast, no K, no rows. */
 const samples: Readonly<Record<string, readonly KernelSample['operands'][]>> = {
-  mm: [{ self: f32(5, 7), mat2: f32(7, 3) }, { self: f32(3, 0), mat2: f32(0, 2) }, { self: f32(70, 17), mat2: f32(17, 66) }],
-  bmm: [{ self: f32(3, 5, 7), mat2: f32(3, 7, 2) }, { self: f32(0, 2, 3), mat2: f32(0, 3, 4) }],
-  matmul: [{ self: f32(2, 1, 3, 5), other: f32(4, 5, 2) }, { self: f32(5), other: f32(3, 5, 2) }, { self: f32(3, 5), other: f32(5) }, { self: f32(9), other: f32(9) }, { self: f32(2, 6, 5), other: f32(5, 3) }],
+  mm: [
+    { self: f32(5, 7), mat2: f32(7, 3) },
+    { self: f32(3, 0), mat2: f32(0, 2) },
+    { self: f32(70, 17), mat2: f32(17, 66) },
+  ],
+  bmm: [
+    { self: f32(3, 5, 7), mat2: f32(3, 7, 2) },
+    { self: f32(0, 2, 3), mat2: f32(0, 3, 4) },
+  ],
+  matmul: [
+    { self: f32(2, 1, 3, 5), other: f32(4, 5, 2) },
+    { self: f32(5), other: f32(3, 5, 2) },
+    { self: f32(3, 5), other: f32(5) },
+    { self: f32(9), other: f32(9) },
+    { self: f32(2, 6, 5), other: f32(5, 3) },
+  ],
   mv: [{ self: f32(3, 5), vec: f32(5) }],
   dot: [{ self: f32(37), tensor: f32(37) }],
-  linear: [{ input: f32(2, 3, 5), weight: f32(7, 5), bias: f32(7) }, { input: f32(5), weight: f32(7, 5) }, { input: f32(66, 19), weight: f32(67, 19), bias: f32(67) }, { input: f32(0, 5), weight: f32(7, 5) }],
-  addmm: [{ self: f32(3), mat1: f32(5, 7), mat2: f32(7, 3) }, { self: f32(5, 1), mat1: f32(5, 7), mat2: f32(7, 3) }],
+  linear: [
+    { input: f32(2, 3, 5), weight: f32(7, 5), bias: f32(7) },
+    { input: f32(5), weight: f32(7, 5) },
+    { input: f32(66, 19), weight: f32(67, 19), bias: f32(67) },
+    { input: f32(0, 5), weight: f32(7, 5) },
+  ],
+  addmm: [
+    { self: f32(3), mat1: f32(5, 7), mat2: f32(7, 3) },
+    { self: f32(5, 1), mat1: f32(5, 7), mat2: f32(7, 3) },
+  ],
   baddbmm: [{ self: f32(3, 1, 2), batch1: f32(3, 5, 7), batch2: f32(3, 7, 2) }],
   addmv: [{ self: f32(3), mat: f32(3, 5), vec: f32(5) }],
 };
 
 /** The kernels of this family. */
-export const matmulKernels: readonly WebGPUKernel[] = Object.entries(products)
-  .map(([name, product]) =>
-    defineKernel({
-      name: `matmul/aten.${name}`,
-      op: op(`aten.${name}`),
-      error: bound,
-      samples: samplesOf(...(samples[name] ?? [])),
-      supports,
-      emit: (node, target) => emit(node, product(node), target),
-      cost: (node, sizes) => cost(node, sizes, product),
-    }),
-  );
+export const matmulKernels: readonly WebGPUKernel[] = Object.entries(products).map(([name, product]) =>
+  defineKernel({
+    name: `matmul/aten.${name}`,
+    op: op(`aten.${name}`),
+    error: bound,
+    samples: samplesOf(...(samples[name] ?? [])),
+    supports,
+    emit: (node, target) => emit(node, product(node), target),
+    cost: (node, sizes) => cost(node, sizes, product),
+  }),
+);

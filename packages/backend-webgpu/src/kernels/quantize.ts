@@ -1,6 +1,16 @@
 import { type GranularityAttrs, quant } from '@qfuse/ops';
 import { type Constant, type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
-import { type Binding, defineKernel, type Dispatch, type ErrorBound, exact, type KernelSample, type SampleTensor, type Sizes, type WebGPUKernel } from '../kernel.js';
+import {
+  type Binding,
+  defineKernel,
+  type Dispatch,
+  type ErrorBound,
+  exact,
+  type KernelSample,
+  type SampleTensor,
+  type Sizes,
+  type WebGPUKernel,
+} from '../kernel.js';
 import { floatConstant } from '../packing.js';
 import { knownLayout, layoutOf } from '../storage.js';
 import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
@@ -50,7 +60,10 @@ function grouping(node: Node, value: Value): Pick<Required<MapInit>, 'parameters
   ]);
   const names = value.type.shape.map((_, a) => `b${a}`);
   const at = index.at[0]!.replace(/c(\d+) \* /g, (_m, a: string) => `(c${a} / P.b${a}) * `);
-  const made = make(`${index.coordinates}\n  return ${at};`, names, (sizes) => ({ ...index.values(sizes), ...Object.fromEntries(blocks(sizes).map((b, a) => [names[a]!, b])) }));
+  const made = make(`${index.coordinates}\n  return ${at};`, names, (sizes) => ({
+    ...index.values(sizes),
+    ...Object.fromEntries(blocks(sizes).map((b, a) => [names[a]!, b])),
+  }));
   return { ...made, parameters: { ...index.parameters, ...made.parameters } };
 }
 
@@ -61,16 +74,24 @@ function supports(node: Node): Verdict {
   const scale = node.operand('scale');
   if (scale.constant === undefined && scale.type.dtype !== 'f32') return no(`the scale is computed in ${scale.type.dtype}, expected f32`);
   const zero = node.operandOrNone('zero_point');
-  return zero === undefined || zero.constant !== undefined || layoutOf(zero.type.dtype) !== undefined ? yes : no(`zero points of ${zero.type.dtype} are not supported`);
+  return zero === undefined || zero.constant !== undefined || layoutOf(zero.type.dtype) !== undefined
+    ? yes
+    : no(`zero points of ${zero.type.dtype} are not supported`);
 }
 
 /** Scales and zero points: constants of any dtype are held as f32, computed ones as they are. */
 function parameter(name: string, value: Value): { readonly binding: Binding; readonly load: string } {
   const constant: Constant | undefined = value.constant;
   if (constant !== undefined)
-    return { binding: { name, type: 'array<f32>', access: 'read', from: floatConstant(constant) }, load: `fn ${name}_at(g: u32) -> f32 { return ${name}[g]; }` };
+    return {
+      binding: { name, type: 'array<f32>', access: 'read', from: floatConstant(constant) },
+      load: `fn ${name}_at(g: u32) -> f32 { return ${name}[g]; }`,
+    };
   const { dtype } = value.type;
-  return { binding: bindValue(name, value), load: `${loadFunction(name, dtype)}\nfn ${name}_at(g: u32) -> f32 { return ${convert(`load_${name}(g)`, knownLayout(dtype).scalar, 'f32')}; }` };
+  return {
+    binding: bindValue(name, value),
+    load: `${loadFunction(name, dtype)}\nfn ${name}_at(g: u32) -> f32 { return ${convert(`load_${name}(g)`, knownLayout(dtype).scalar, 'f32')}; }`,
+  };
 }
 
 function emit(node: Node, direction: 'quantize' | 'dequantize'): Dispatch {
@@ -111,15 +132,37 @@ const zeros = (...shape: number[]): SampleTensor => sample('i64', shape, [3, -5,
 /** All granularities, with and without zero points, computed and constant parameters. */
 const samplesFor = (input: SampleTensor, dtype: 'i8' | 'f32'): readonly KernelSample[] => [
   { operands: { input, scale: scales(), zero_point: zeros() }, attrs: { granularity: 'tensor', dtype, ...range } },
-  { operands: { input, scale: fixed(sample('f64', [], [0.25])), zero_point: fixed(zeros()) }, attrs: { granularity: 'tensor', dtype, ...range } },
+  {
+    operands: { input, scale: fixed(sample('f64', [], [0.25])), zero_point: fixed(zeros()) },
+    attrs: { granularity: 'tensor', dtype, ...range },
+  },
   { operands: { input, scale: scales(6), zero_point: zeros(6) }, attrs: { granularity: 'axis', axis: 1, dtype, ...range } },
   { operands: { input, scale: fixed(scales(4)) }, attrs: { granularity: 'axis', axis: 0, dtype, qmin: -127, qmax: 127 } },
   { operands: { input, scale: scales(4, 1), zero_point: sample('i8', [4, 1], [3, -5]) }, attrs: { granularity: 'row', dtype, ...range } },
   { operands: { input, scale: scales(4, 2) }, attrs: { granularity: 'group', axis: 1, group_size: 3, dtype, ...range } },
-  { operands: { input, scale: scales(2, 3), zero_point: zeros(2, 3) }, attrs: { granularity: 'block', block_size: [2, 2], dtype, ...range } },
+  {
+    operands: { input, scale: scales(2, 3), zero_point: zeros(2, 3) },
+    attrs: { granularity: 'block', block_size: [2, 2], dtype, ...range },
+  },
 ];
 
 export const quantizeKernels: readonly WebGPUKernel[] = [
-  defineKernel({ name: 'quantize/quant.quantize', op: quant.Quantize, packs: ['scale', 'zero_point'], error: exact, samples: samplesFor(ties, 'i8'), supports, emit: (node) => [emit(node, 'quantize')] }),
-  defineKernel({ name: 'quantize/quant.dequantize', op: quant.Dequantize, packs: ['scale', 'zero_point'], error: dequantizeError, samples: samplesFor(codes, 'f32'), supports, emit: (node) => [emit(node, 'dequantize')] }),
+  defineKernel({
+    name: 'quantize/quant.quantize',
+    op: quant.Quantize,
+    packs: ['scale', 'zero_point'],
+    error: exact,
+    samples: samplesFor(ties, 'i8'),
+    supports,
+    emit: (node) => [emit(node, 'quantize')],
+  }),
+  defineKernel({
+    name: 'quantize/quant.dequantize',
+    op: quant.Dequantize,
+    packs: ['scale', 'zero_point'],
+    error: dequantizeError,
+    samples: samplesFor(codes, 'f32'),
+    supports,
+    emit: (node) => [emit(node, 'dequantize')],
+  }),
 ];

@@ -29,14 +29,34 @@ const highest: Record<ScalarType, string | undefined> = { f32: 'infinity()', i32
 const sum: Reduction = { start: (t) => (t === 'bool' ? undefined : `${t}(0)`), combine: () => 'a + b' };
 const mean: Reduction = { ...sum, start: (t) => (t === 'f32' ? '0.0' : undefined), finish: 'y / f32(P.count)' };
 const prod: Reduction = { start: (t) => (t === 'bool' ? undefined : `${t}(1)`), combine: () => 'a * b' };
-const amax: Reduction = { start: (t) => lowest[t], combine: (t) => (t === 'f32' ? 'maximum(a, b)' : t === 'bool' ? 'a || b' : 'max(a, b)') };
-const amin: Reduction = { start: (t) => highest[t], combine: (t) => (t === 'f32' ? 'minimum(a, b)' : t === 'bool' ? 'a && b' : 'min(a, b)') };
+const amax: Reduction = {
+  start: (t) => lowest[t],
+  combine: (t) => (t === 'f32' ? 'maximum(a, b)' : t === 'bool' ? 'a || b' : 'max(a, b)'),
+};
+const amin: Reduction = {
+  start: (t) => highest[t],
+  combine: (t) => (t === 'f32' ? 'minimum(a, b)' : t === 'bool' ? 'a && b' : 'min(a, b)'),
+};
 const any: Reduction = { start: () => 'false', combine: () => 'a || b', truth: true };
 const all: Reduction = { start: () => 'true', combine: () => 'a && b', truth: true };
 
 const reductions: Readonly<Record<string, Reduction>> = {
-  sum, 'sum.dim_IntList': sum, mean, 'mean.dim': mean, prod, 'prod.dim_int': prod, amax, amin, max: amax, min: amin,
-  any, 'any.dim': any, 'any.dims': any, all, 'all.dim': all, 'all.dims': all,
+  sum,
+  'sum.dim_IntList': sum,
+  mean,
+  'mean.dim': mean,
+  prod,
+  'prod.dim_int': prod,
+  amax,
+  amin,
+  max: amax,
+  min: amin,
+  any,
+  'any.dim': any,
+  'any.dims': any,
+  all,
+  'all.dim': all,
+  'all.dims': all,
 };
 
 /** Axes that a node reduces; all of them when it names none. */
@@ -93,7 +113,8 @@ export const rowLength = (value: Value, axes: readonly number[]): number | undef
   return isStatic(dims) ? countOf(dims) : undefined;
 };
 
-const typeOf = (node: Node, { truth }: Reduction): ScalarType => (truth === true ? 'bool' : knownLayout(node.results[0]!.type.dtype).scalar);
+const typeOf = (node: Node, { truth }: Reduction): ScalarType =>
+  truth === true ? 'bool' : knownLayout(node.results[0]!.type.dtype).scalar;
 
 function supports(node: Node, reduction: Reduction): Verdict {
   const { dtype } = node.results[0]!.type;
@@ -134,27 +155,32 @@ if (first == 0u) { y[row] = ${word(finish, output.type.dtype)}; }`,
 function samplesFor(name: string, { truth }: Reduction): readonly KernelSample[] {
   const whole = !/[.]/.test(name) && !name.startsWith('a');
   const one = name.endsWith('.dim_int') || name === 'any.dim' || name === 'all.dim';
-  const dims = (...axes: number[]): Readonly<Record<string, unknown>> => (whole || name === 'any' || name === 'all' ? {} : { dim: one ? axes[0]! : axes });
+  const dims = (...axes: number[]): Readonly<Record<string, unknown>> =>
+    whole || name === 'any' || name === 'all' ? {} : { dim: one ? axes[0]! : axes };
   const empty = name.startsWith('a') && truth !== true ? [] : [f32(0)];
   return [
     { operands: { self: f32(3, 5, 70) }, attrs: dims(2) },
     { operands: { self: f32(70, 3) }, attrs: { ...dims(0), ...(Object.keys(dims(0)).length > 0 && { keepdim: true }) } },
     { operands: { self: f32(2, 3, 2, 5) }, attrs: dims(-1, 1) },
-    ...(truth === true ? [{ operands: { self: sample('bool', [3, 4]) }, attrs: dims(1) }, { operands: { self: sample('f32', [4], [0, NaN, 1, 0]) }, attrs: dims(0) }] : [{ operands: { self: sample('f32', [3, 3], [1, NaN, 2, -Infinity]) }, attrs: dims(1) }]),
+    ...(truth === true
+      ? [
+          { operands: { self: sample('bool', [3, 4]) }, attrs: dims(1) },
+          { operands: { self: sample('f32', [4], [0, NaN, 1, 0]) }, attrs: dims(0) },
+        ]
+      : [{ operands: { self: sample('f32', [3, 3], [1, NaN, 2, -Infinity]) }, attrs: dims(1) }]),
     ...(name.startsWith('mean') ? [] : [{ operands: { self: sample('i64', [4, 3], [1, -2, 3]) }, attrs: dims(0) }]),
     ...(name === 'max' || name === 'min' ? [] : empty.map((self) => ({ operands: { self }, attrs: dims(0) }))),
   ];
 }
 
 /** The kernels of this family. */
-export const reduceKernels: readonly WebGPUKernel[] = Object.entries(reductions)
-  .map(([name, reduction]) =>
-    defineKernel({
-      name: `reduce/aten.${name}`,
-      op: op(`aten.${name}`),
-      error: reductionError,
-      samples: samplesFor(name, reduction),
-      supports: (node) => supports(node, reduction),
-      emit: (node, target) => [emit(node, reduction, target)],
-    }),
-  );
+export const reduceKernels: readonly WebGPUKernel[] = Object.entries(reductions).map(([name, reduction]) =>
+  defineKernel({
+    name: `reduce/aten.${name}`,
+    op: op(`aten.${name}`),
+    error: reductionError,
+    samples: samplesFor(name, reduction),
+    supports: (node) => supports(node, reduction),
+    emit: (node, target) => [emit(node, reduction, target)],
+  }),
+);

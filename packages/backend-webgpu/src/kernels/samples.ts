@@ -18,13 +18,42 @@ export const indices = (shape: readonly number[], size: number, negative = false
 export const fixed = (tensor: SampleTensor): SampleTensor => ({ ...tensor, constant: true });
 
 /** Numbers at which kernels go wrong: both zeros, infinities, NaN, overflow of exp, the last integers of f32, ties. */
-export const extremes: readonly number[] = [0, -0, 1, -1, Infinity, -Infinity, NaN, 0.5, -0.5, 1.5, 2.5, -2.5, 88.5, 89, -88, -104, 1e30, -1e30, 16777217, -16777217, 1e-5, -1e-5, 3.0517578125e-5];
+export const extremes: readonly number[] = [
+  0,
+  -0,
+  1,
+  -1,
+  Infinity,
+  -Infinity,
+  NaN,
+  0.5,
+  -0.5,
+  1.5,
+  2.5,
+  -2.5,
+  88.5,
+  89,
+  -88,
+  -104,
+  1e30,
+  -1e30,
+  16777217,
+  -16777217,
+  1e-5,
+  -1e-5,
+  3.0517578125e-5,
+];
 
 /** Every pair of {@link extremes}, as two operands. */
 export const extremePairs: readonly [SampleTensor, SampleTensor] = [
-  sample('f32', [extremes.length, extremes.length], extremes.flatMap((x) => extremes.map(() => x))),
+  sample(
+    'f32',
+    [extremes.length, extremes.length],
+    extremes.flatMap((x) => extremes.map(() => x)),
+  ),
   sample('f32', [extremes.length], extremes),
 ];
 
 /** One sample for each list of operands. */
-export const samplesOf = (...operands: readonly KernelSample['operands'][]): readonly KernelSample[] => operands.map((o) => ({ operands: o }));
+export const samplesOf = (...operands: readonly KernelSample['operands'][]): readonly KernelSample[] =>
+  operands.map((o) => ({ operands: o }));

@@ -63,7 +63,13 @@ const results: Readonly<Record<Form, string>> = {
   safe: 'select(exponential(v) * scale, 0.0, is_inf(largest) && largest < 0.0)',
 };
 
-const named: Readonly<Record<string, Form>> = { _softmax: 'softmax', 'softmax.int': 'softmax', _safe_softmax: 'safe', _log_softmax: 'logarithm', 'log_softmax.int': 'logarithm' };
+const named: Readonly<Record<string, Form>> = {
+  _softmax: 'softmax',
+  'softmax.int': 'softmax',
+  _safe_softmax: 'safe',
+  _log_softmax: 'logarithm',
+  'log_softmax.int': 'logarithm',
+};
 
 const samplesFor = (attrs: Readonly<Record<string, unknown>>): readonly KernelSample[] => [
   { operands: { self: f32(3, 70) }, attrs: { ...attrs, dim: -1 } },
@@ -74,5 +80,13 @@ const samplesFor = (attrs: Readonly<Record<string, unknown>>): readonly KernelSa
 ];
 
 /** The kernels of this family. */
-export const softmaxKernels: readonly WebGPUKernel[] = Object.entries(named)
-  .map(([name, form]) => defineKernel({ name: `softmax/aten.${name}`, op: op(`aten.${name}`), error: bound, samples: samplesFor(['_softmax', '_log_softmax'].includes(name) ? { half_to_float: false } : {}), supports, emit: (node, target) => [emit(node, form, target)] }));
+export const softmaxKernels: readonly WebGPUKernel[] = Object.entries(named).map(([name, form]) =>
+  defineKernel({
+    name: `softmax/aten.${name}`,
+    op: op(`aten.${name}`),
+    error: bound,
+    samples: samplesFor(['_softmax', '_log_softmax'].includes(name) ? { half_to_float: false } : {}),
+    supports,
+    emit: (node, target) => [emit(node, form, target)],
+  }),
+);

@@ -75,12 +75,20 @@ const number = (node: Parameters<typeof attrOf>[0], name: string): string => {
 const on = (...operands: readonly ReturnType<typeof f32>[]): readonly KernelSample[] => operands.map((self) => ({ operands: { self } }));
 const floatSamples = on(sample('f32', [extremes.length], extremes), f32(3, 7), f32(0, 2), f32());
 /** Beyond some 1e5 the rest of an angle by π/2 has no digits left in f32 arithmetic. */
-const angles = on(sample('f32', [13], [0, -0, 1, -1, Math.PI, Math.PI / 2, 100, -1234.5, 65536, 99999, NaN, Infinity, 1e-5]), f32(3, 7), f32());
+const angles = on(
+  sample('f32', [13], [0, -0, 1, -1, Math.PI, Math.PI / 2, 100, -1234.5, 65536, 99999, NaN, Infinity, 1e-5]),
+  f32(3, 7),
+  f32(),
+);
 const integerSamples = on(sample('i64', [5, 3]), sample('i8', [7]), sample('u8', [6]));
 const boolSample = on(sample('bool', [9]));
 
 /** Samples for the types that an op has expressions for. */
-const samplesFor = (forms: Expressions): readonly KernelSample[] => [...(forms.f32 === undefined ? [] : floatSamples), ...(forms.i32 === undefined ? [] : integerSamples), ...(forms.bool === undefined ? [] : boolSample)];
+const samplesFor = (forms: Expressions): readonly KernelSample[] => [
+  ...(forms.f32 === undefined ? [] : floatSamples),
+  ...(forms.i32 === undefined ? [] : integerSamples),
+  ...(forms.bool === undefined ? [] : boolSample),
+];
 
 /** Activations with attributes. */
 const withAttributes: Readonly<Record<string, Parameters<typeof elementwise>[1]>> = {
@@ -90,36 +98,72 @@ const withAttributes: Readonly<Record<string, Parameters<typeof elementwise>[1]>
     error: smooth,
     expression: ([x], type, node) => {
       if (type !== 'f32') return undefined;
-      if (attrOf<string>(node, 'approximate') === 'tanh') return `0.5 * ${x} * (1.0 + hyperbolic_tangent(0.7978845608028654 * (${x} + 0.044715 * ${x} * ${x} * ${x})))`;
+      if (attrOf<string>(node, 'approximate') === 'tanh')
+        return `0.5 * ${x} * (1.0 + hyperbolic_tangent(0.7978845608028654 * (${x} + 0.044715 * ${x} * ${x} * ${x})))`;
       return `0.5 * ${x} * (1.0 + error_function(${x} * 0.7071067811865476))`;
     },
   },
-  leaky_relu: { operands: ['self'], samples: floatSamples, expression: ([x], type, node) => (type === 'f32' ? `select(${x}, ${x} * ${number(node, 'negative_slope')}, ${x} < 0.0)` : undefined) },
+  leaky_relu: {
+    operands: ['self'],
+    samples: floatSamples,
+    expression: ([x], type, node) => (type === 'f32' ? `select(${x}, ${x} * ${number(node, 'negative_slope')}, ${x} < 0.0)` : undefined),
+  },
   elu: {
     operands: ['self'],
     samples: floatSamples,
     error: smooth,
     expression: ([x], type, node) =>
-      type === 'f32' ? `select(${x} * ${number(node, 'scale')}, exponential_minus_1(${x} * ${number(node, 'input_scale')}) * ${number(node, 'alpha')} * ${number(node, 'scale')}, ${x} <= 0.0)` : undefined,
+      type === 'f32'
+        ? `select(${x} * ${number(node, 'scale')}, exponential_minus_1(${x} * ${number(node, 'input_scale')}) * ${number(node, 'alpha')} * ${number(node, 'scale')}, ${x} <= 0.0)`
+        : undefined,
   },
   softplus: {
     operands: ['self'],
     samples: floatSamples,
     error: smooth,
     expression: ([x], type, node) =>
-      type === 'f32' ? `select(logarithm_1_plus(exponential(${x} * ${number(node, 'beta')})) / ${number(node, 'beta')}, ${x}, ${x} * ${number(node, 'beta')} > ${number(node, 'threshold')})` : undefined,
+      type === 'f32'
+        ? `select(logarithm_1_plus(exponential(${x} * ${number(node, 'beta')})) / ${number(node, 'beta')}, ${x}, ${x} * ${number(node, 'beta')} > ${number(node, 'threshold')})`
+        : undefined,
   },
 };
 
 /** The kernels of this family. */
 export const unaryKernels: readonly WebGPUKernel[] = [
-  ...Object.entries(floats).map(([name, [expression, error]]) =>
-    [name, { operands: ['self'], samples: ['sin', 'cos', 'tan'].includes(name) ? angles : floatSamples, ...(error && { error }), expression: ([x]: readonly (string | undefined)[], type: ScalarType) => (type === 'f32' ? substitute(expression, x!) : undefined) }] as const,
+  ...Object.entries(floats).map(
+    ([name, [expression, error]]) =>
+      [
+        name,
+        {
+          operands: ['self'],
+          samples: ['sin', 'cos', 'tan'].includes(name) ? angles : floatSamples,
+          ...(error && { error }),
+          expression: ([x]: readonly (string | undefined)[], type: ScalarType) => (type === 'f32' ? substitute(expression, x!) : undefined),
+        },
+      ] as const,
   ),
-  ...Object.entries(anyType).map(([name, forms]) => [name, { operands: ['self'], samples: samplesFor(forms), expression: ([x]: readonly (string | undefined)[], type: ScalarType) => forms[type] && substitute(forms[type], x!) }] as const),
+  ...Object.entries(anyType).map(
+    ([name, forms]) =>
+      [
+        name,
+        {
+          operands: ['self'],
+          samples: samplesFor(forms),
+          expression: ([x]: readonly (string | undefined)[], type: ScalarType) => forms[type] && substitute(forms[type], x!),
+        },
+      ] as const,
+  ),
   ...Object.entries(tests).map(
-    ([name, forms]) => [name, { operands: ['self'], samples: [...samplesFor(forms), ...boolSample], compute: 'promoted' as const, expression: ([x]: readonly (string | undefined)[], type: ScalarType) => forms[type] && substitute(forms[type], x!) }] as const,
+    ([name, forms]) =>
+      [
+        name,
+        {
+          operands: ['self'],
+          samples: [...samplesFor(forms), ...boolSample],
+          compute: 'promoted' as const,
+          expression: ([x]: readonly (string | undefined)[], type: ScalarType) => forms[type] && substitute(forms[type], x!),
+        },
+      ] as const,
   ),
   ...Object.entries(withAttributes),
-]
-  .map(([name, init]) => elementwise(`aten.${name}`, init));
+].map(([name, init]) => elementwise(`aten.${name}`, init));

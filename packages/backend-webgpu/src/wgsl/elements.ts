@@ -29,7 +29,8 @@ function element(name: string, scalar: ScalarType, perWord: number): string {
 export function convert(expression: string, from: ScalarType, to: ScalarType): string {
   if (from === to) return expression;
   // By its bits: a NaN is not zero, which drivers that assume there are none do not see in a comparison.
-  if (to === 'bool') return from === 'f32' ? `((bitcast<u32>(${expression}) & 0x7fffffffu) != 0u)` : `(${expression} != ${from === 'i32' ? '0i' : '0u'})`;
+  if (to === 'bool')
+    return from === 'f32' ? `((bitcast<u32>(${expression}) & 0x7fffffffu) != 0u)` : `(${expression} != ${from === 'i32' ? '0i' : '0u'})`;
   if (from === 'bool') return `select(${zero(to)}, ${one(to)}, ${expression})`;
   // A negative float has no u32; torch wraps it around as the integer does.
   if (from === 'f32' && to === 'u32') return `u32(i32(${expression}))`;

@@ -9,17 +9,37 @@ const s = symbol('s');
 const t = symbol('t');
 
 test('equal shapes need no arithmetic', () => {
-  expect(broadcastIndexing([s, 3, t], [[s, 3, t], [s, 3, t]])).toMatchObject({ coordinates: '', at: ['i', 'i'], parameters: {} });
+  expect(
+    broadcastIndexing(
+      [s, 3, t],
+      [
+        [s, 3, t],
+        [s, 3, t],
+      ],
+    ),
+  ).toMatchObject({ coordinates: '', at: ['i', 'i'], parameters: {} });
 });
 
 test('axes that all operands have or lack are joined', () => {
-  const index = broadcastIndexing([s, 3, 4, 5], [[s, 3, 4, 5], [4, 5]]);
+  const index = broadcastIndexing(
+    [s, 3, 4, 5],
+    [
+      [s, 3, 4, 5],
+      [4, 5],
+    ],
+  );
   expect(index).toMatchObject({ at: ['i', 'c0 * P.s1_0 + c1 * P.s1_1'] });
   expect(index.values(sizes({ s: 2 }))).toEqual({ d1: 20, s1_0: 0, s1_1: 1 });
 });
 
 test('a symbolic size that is 1 in a run broadcasts', () => {
-  const index = broadcastIndexing([s, 5], [[s, 5], [t, 5]]);
+  const index = broadcastIndexing(
+    [s, 5],
+    [
+      [s, 5],
+      [t, 5],
+    ],
+  );
   expect(index.values(sizes({ s: 3, t: 1 }))).toMatchObject({ s1_0: 0, s1_1: 1 });
   expect(index.values(sizes({ s: 3, t: 3 }))).toMatchObject({ s1_0: 5, s1_1: 1 });
 });

@@ -34,7 +34,11 @@ export function mapDispatch(init: MapInit): Dispatch {
   return shader({
     label: init.label,
     threads: THREADS,
-    bindings: [...init.inputs.map(([name, value]) => bindValue(name, value)), ...(init.bindings ?? []), bindValue('y', output, 'read_write')],
+    bindings: [
+      ...init.inputs.map(([name, value]) => bindValue(name, value)),
+      ...(init.bindings ?? []),
+      bindValue('y', output, 'read_write'),
+    ],
     parameters: { n: 'u32', ...init.parameters },
     declarations: [mathFor(functions.join('\n')), ...functions].filter((text) => text !== '').join('\n'),
     body: `let t = group * ${THREADS}u + lane;\n${storeWords(dtype, (i) => `element(${i})`)}`,

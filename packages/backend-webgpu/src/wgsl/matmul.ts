@@ -106,12 +106,15 @@ for (var k0 = 0u; k0 < P.k; k0 += 16u) {
   }
   workgroupBarrier();
 }
-${each(TILE, (i) => `{
+${each(
+  TILE,
+  (i) => `{
   let m = m0 + ty * 4u + ${i}u;
   if (m < P.m) {
 ${each(4, (j) => `    if (n0 + tx + ${16 * j}u < P.n) { store(b, m, n0 + tx + ${16 * j}u, c${i}.${'xyzw'[j]}); }`)}
   }
-}`)}`;
+}`,
+)}`;
   return shader({
     label: 'shared tile',
     threads: 256,

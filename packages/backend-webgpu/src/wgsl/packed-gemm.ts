@@ -41,34 +41,66 @@ export function packedGemm(init: PackedLinear, target: WebGPUTarget, takes: (m: 
   const unit = (i: number): string => `(lane + ${i * threads}u)`;
   const word = bits === 8 ? ['step * 2u + kq / 4u', 'kq % 4u'] : ['step', 'kq / 2u'];
   const load = [
-    ...range(loadsX).map((i) => `  { let kq = ${unit(i)} % 8u; let mq = m0 + (${unit(i)} / 8u) * 4u;
-${range(4).map((r) => `    xs${i}_${r} = load_x(min(mq + ${r}u, P.m - 1u), step * 8u + kq);`).join('\n')} }`),
-    ...range(loadsW).map((i) => `  { let n = n0 + (${unit(i)} % ${quadsN}u) * 4u; let kq = ${unit(i)} / ${quadsN}u;
+    ...range(loadsX).map(
+      (i) => `  { let kq = ${unit(i)} % 8u; let mq = m0 + (${unit(i)} / 8u) * 4u;
+${range(4)
+  .map((r) => `    xs${i}_${r} = load_x(min(mq + ${r}u, P.m - 1u), step * 8u + kq);`)
+  .join('\n')} }`,
+    ),
+    ...range(loadsW).map(
+      (i) => `  { let n = n0 + (${unit(i)} % ${quadsN}u) * 4u; let kq = ${unit(i)} / ${quadsN}u;
     let at = (min(n / ${ROWS_PER_BLOCK}u, last) * CELLS + ${word[0]}) * ${ROWS_PER_BLOCK}u + n % ${ROWS_PER_BLOCK}u;
-    ws${i} = vec4<u32>(${range(4).map((r) => `w[at + ${r}u][${word[1]}]`).join(', ')})${bits === 8 ? '' : ' >> vec4<u32>((kq % 2u) * 4u)'}; }`),
+    ws${i} = vec4<u32>(${range(4)
+      .map((r) => `w[at + ${r}u][${word[1]}]`)
+      .join(', ')})${bits === 8 ? '' : ' >> vec4<u32>((kq % 2u) * 4u)'}; }`,
+    ),
   ].join('\n');
   const byte = (i: number, b: number): string =>
-    bits === 8 ? `vec4<f32>((bitcast<vec4<i32>>(ws${i}) << vec4<u32>(${24 - 8 * b}u)) >> vec4<u32>(24u))` : `vec4<f32>((ws${i} >> vec4<u32>(${8 * b}u)) & vec4<u32>(15u)) - 8.0`;
+    bits === 8
+      ? `vec4<f32>((bitcast<vec4<i32>>(ws${i}) << vec4<u32>(${24 - 8 * b}u)) >> vec4<u32>(24u))`
+      : `vec4<f32>((ws${i} >> vec4<u32>(${8 * b}u)) & vec4<u32>(15u)) - 8.0`;
   const store = [
     // The quads of a row of K are rotated by K, so that threads of one subgroup write to different banks.
-    ...range(loadsX).map((i) => `  { let kq = ${unit(i)} % 8u; let at = kq * ${tiles.m}u + ((${unit(i)} / 8u) ^ kq);
-${range(4).map((c) => `    tile_x[at + ${c * quadsM}u] = vec4<f32>(${range(4).map((r) => `xs${i}_${r}.${component[c]}`).join(', ')});`).join('\n')} }`),
-    ...range(loadsW).map((i) => `  { let at = (${unit(i)} / ${quadsN}u) * ${tiles.n}u + ${unit(i)} % ${quadsN}u;
-${range(4).map((c) => `    tile_w[at + ${c * quadsN}u] = ${byte(i, c)};`).join('\n')} }`),
+    ...range(loadsX).map(
+      (i) => `  { let kq = ${unit(i)} % 8u; let at = kq * ${tiles.m}u + ((${unit(i)} / 8u) ^ kq);
+${range(4)
+  .map(
+    (c) =>
+      `    tile_x[at + ${c * quadsM}u] = vec4<f32>(${range(4)
+        .map((r) => `xs${i}_${r}.${component[c]}`)
+        .join(', ')});`,
+  )
+  .join('\n')} }`,
+    ),
+    ...range(loadsW).map(
+      (i) => `  { let at = (${unit(i)} / ${quadsN}u) * ${tiles.n}u + ${unit(i)} % ${quadsN}u;
+${range(4)
+  .map((c) => `    tile_w[at + ${c * quadsN}u] = ${byte(i, c)};`)
+  .join('\n')} }`,
+    ),
   ].join('\n');
   const multiply = range(4)
     .map(
       (k) => `    {
-${range(tm / 4).map((i) => `      let a${i} = tile_x[kq * ${tiles.m}u + ${k * quadsM}u + ((ty + ${i * rowsOfThreads}u) ^ kq)];`).join('\n')}
-${range(tn).map((j) => `      let b${j} = tile_w[kq * ${tiles.n}u + ${k * quadsN}u + tx + ${j * columnsOfThreads}u];`).join('\n')}
-${range(tm).flatMap((i) => range(tn).map((j) => `      c${i}_${j} = fma(vec4<f32>(a${i >> 2}.${component[i & 3]}), b${j}, c${i}_${j});`)).join('\n')}
+${range(tm / 4)
+  .map((i) => `      let a${i} = tile_x[kq * ${tiles.m}u + ${k * quadsM}u + ((ty + ${i * rowsOfThreads}u) ^ kq)];`)
+  .join('\n')}
+${range(tn)
+  .map((j) => `      let b${j} = tile_w[kq * ${tiles.n}u + ${k * quadsN}u + tx + ${j * columnsOfThreads}u];`)
+  .join('\n')}
+${range(tm)
+  .flatMap((i) => range(tn).map((j) => `      c${i}_${j} = fma(vec4<f32>(a${i >> 2}.${component[i & 3]}), b${j}, c${i}_${j});`))
+  .join('\n')}
     }`,
     )
     .join('\n');
   const results = range(tm).flatMap((i) => [
     `{ let m = m0 + (ty + ${(i >> 2) * rowsOfThreads}u) * 4u + ${i & 3}u;`,
     '  if (m < P.m) {',
-    ...range(tn).flatMap((j) => [`    let at${j} = n0 + (tx + ${j * columnsOfThreads}u) * 4u;`, ...range(4).map((c) => `    if (at${j} + ${c}u < P.n) { finish(m, at${j} + ${c}u, c${i}_${j}.${component[c]}); }`)]),
+    ...range(tn).flatMap((j) => [
+      `    let at${j} = n0 + (tx + ${j * columnsOfThreads}u) * 4u;`,
+      ...range(4).map((c) => `    if (at${j} + ${c}u < P.n) { finish(m, at${j} + ${c}u, c${i}_${j}.${component[c]}); }`),
+    ]),
     '  } }',
   ]);
   const body = `let tiles_n = (P.n + ${tiles.n - 1}u) / ${tiles.n}u;
@@ -78,9 +110,23 @@ let m0 = (group / tiles_n) * ${tiles.m}u;
 let last = (P.n - 1u) / ${ROWS_PER_BLOCK}u;
 let tx = lane % ${columnsOfThreads}u;
 let ty = lane / ${columnsOfThreads}u;
-${range(tm).map((i) => range(tn).map((j) => `var c${i}_${j} = vec4<f32>();`).join(' ')).join('\n')}
-${range(loadsX).map((i) => range(4).map((r) => `var xs${i}_${r}: vec4<f32>;`).join(' ')).join('\n')}
-${range(loadsW).map((i) => `var ws${i}: vec4<u32>;`).join(' ')}
+${range(tm)
+  .map((i) =>
+    range(tn)
+      .map((j) => `var c${i}_${j} = vec4<f32>();`)
+      .join(' '),
+  )
+  .join('\n')}
+${range(loadsX)
+  .map((i) =>
+    range(4)
+      .map((r) => `var xs${i}_${r}: vec4<f32>;`)
+      .join(' '),
+  )
+  .join('\n')}
+${range(loadsW)
+  .map((i) => `var ws${i}: vec4<u32>;`)
+  .join(' ')}
 {
   let step = 0u;
 ${load}

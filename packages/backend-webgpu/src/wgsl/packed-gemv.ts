@@ -30,7 +30,10 @@ export function packedGemv(init: PackedLinear, columns: number, target: WebGPUTa
     ...range(vectors).flatMap((v) => [
       '  {',
       ...range(columns).map((i) => `    let x${i} = load_x(m${i}, cell * ${vectors}u + ${v}u);`),
-      ...range(blocks).flatMap((b) => [`    let q${b} = ${vectorsOf(init.format, `w${b}`)[v]};`, ...range(columns).map((i) => `    c${b * columns + i} = fma(q${b}, x${i}, c${b * columns + i});`)]),
+      ...range(blocks).flatMap((b) => [
+        `    let q${b} = ${vectorsOf(init.format, `w${b}`)[v]};`,
+        ...range(columns).map((i) => `    c${b * columns + i} = fma(q${b}, x${i}, c${b * columns + i});`),
+      ]),
       '  }',
     ]),
     '}',

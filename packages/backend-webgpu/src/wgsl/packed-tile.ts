@@ -23,7 +23,9 @@ export function packedTile(init: PackedLinear, rows: 1 | 4, takes: (m: number) =
     `  let at = base + (j / 4u) * ${ROWS_PER_BLOCK}u;`,
     ...range(columns).map((c) => `  let w${c} = w[at + ${c}u][j % 4u];`),
     ...decoders(init.format).flatMap((decode, v) => [
-      `  let q${v} = mat4x4<f32>(${range(columns).map((c) => `${decode}(w${c})`).join(', ')});`,
+      `  let q${v} = mat4x4<f32>(${range(columns)
+        .map((c) => `${decode}(w${c})`)
+        .join(', ')});`,
       ...range(rows).map((i) => `  c${i} += load_x(m${i}, j * ${perWord}u + ${v}u) * q${v};`),
     ]),
     '}',

@@ -57,17 +57,28 @@ fn decode_high(word: u32) -> vec4<f32> { return vec4<f32>((vec4<u32>(word) >> ve
 export const decoders = ({ bits }: PackedFormat): readonly string[] => (bits === 8 ? ['decode'] : ['decode_low', 'decode_high']);
 
 /** The vectors of four K in a cell, in order, as expressions over the cell `w`. */
-export const vectorsOf = (format: PackedFormat, w: string): readonly string[] => ['x', 'y', 'z', 'w'].flatMap((c) => decoders(format).map((decode) => `${decode}(${w}.${c})`));
+export const vectorsOf = (format: PackedFormat, w: string): readonly string[] =>
+  ['x', 'y', 'z', 'w'].flatMap((c) => decoders(format).map((decode) => `${decode}(${w}.${c})`));
 
 /** 0 … count - 1. */
 export const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
 /** Parameters that are the same in every run. */
-const sizesOf = ({ format, k, n, first, columns }: PackedLinear): Record<string, number> => ({ n, first, columns, k, vectors: Math.ceil(k / 4), cells: cellsAlong(format, k) });
+const sizesOf = ({ format, k, n, first, columns }: PackedLinear): Record<string, number> => ({
+  n,
+  first,
+  columns,
+  k,
+  vectors: Math.ceil(k / 4),
+  cells: cellsAlong(format, k),
+});
 
 /** The launch of a form that takes the row counts that `takes` accepts. */
-export const launchFor = (init: PackedLinear, takes: (m: number) => boolean, groups: (m: number) => number): Dispatch['launch'] => (sizes): Launch => {
-  const m = init.rows(sizes);
-  return m === 0 || init.n === 0 || !takes(m) ? { groups: 0, parameters: {} } : { groups: groups(m), parameters: { ...sizesOf(init), m } };
-};
-
+export const launchFor =
+  (init: PackedLinear, takes: (m: number) => boolean, groups: (m: number) => number): Dispatch['launch'] =>
+  (sizes): Launch => {
+    const m = init.rows(sizes);
+    return m === 0 || init.n === 0 || !takes(m)
+      ? { groups: 0, parameters: {} }
+      : { groups: groups(m), parameters: { ...sizesOf(init), m } };
+  };

@@ -53,14 +53,18 @@ export const joinLargest: Join = Object.freeze({ type: 'f32', combine: 'maximum(
 export function rowsDispatch(init: RowsInit): Dispatch {
   const { lanes } = init;
   const single = lanes === 1;
-  const joins = Object.entries(init.joins ?? {}).map(([name, join]) => (single ? `fn join_${name}(x: ${join.type}) -> ${join.type} { return x; }` : sharedJoin(name, join, lanes)));
+  const joins = Object.entries(init.joins ?? {}).map(([name, join]) =>
+    single ? `fn join_${name}(x: ${join.type}) -> ${join.type} { return x; }` : sharedJoin(name, join, lanes),
+  );
   const text = [...joins, init.declarations ?? '', init.body].join('\n');
   return shader({
     label: init.label,
     threads: single ? THREADS : lanes,
     bindings: init.bindings,
     parameters: { rows: 'u32', ...init.parameters },
-    declarations: [`const LANES = ${lanes}u;`, single ? '' : 'var<private> first: u32;', mathFor(text), ...joins, init.declarations ?? ''].filter((t) => t !== '').join('\n'),
+    declarations: [`const LANES = ${lanes}u;`, single ? '' : 'var<private> first: u32;', mathFor(text), ...joins, init.declarations ?? '']
+      .filter((t) => t !== '')
+      .join('\n'),
     body: `${single ? `let row = group * ${THREADS}u + lane;\nlet first = 0u;` : 'let row = group;\nfirst = lane;'}\nif (row >= P.rows) { return; }\n${init.body}`,
     launch: (sizes) => {
       const rows = init.rows(sizes);

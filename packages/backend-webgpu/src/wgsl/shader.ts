@@ -23,7 +23,9 @@ export function shader(init: ShaderInit): Dispatch {
   const parameters = [['grid', 'u32'] as const, ...Object.entries(init.parameters ?? {})];
   const fields = parameters.map(([name, type]) => `${name}: ${type}`).join(', ');
   const lines = [`struct Parameters { ${fields} }`, '@group(0) @binding(0) var<uniform> P: Parameters;'];
-  init.bindings.forEach(({ name, type, access }, i) => lines.push(`@group(0) @binding(${i + 1}) var<storage, ${access}> ${name}: ${type};`));
+  init.bindings.forEach(({ name, type, access }, i) =>
+    lines.push(`@group(0) @binding(${i + 1}) var<storage, ${access}> ${name}: ${type};`),
+  );
   if (init.declarations) lines.push(init.declarations);
   lines.push(
     '',

@@ -14,7 +14,13 @@ interface CompileCommandOptions extends CommonOptions {
 
 /** `qfuse compile`: runs the passes on a model and writes a `.qfuse` program. */
 export const compileCommand = (): Command =>
-  withPipeline(command('compile', 'fuse a model and write it as a .qfuse program', ['compile model.pt2', 'compile model.pt2 -o build/model.qfuse', 'compile model.pt2 --text model.txt']))
+  withPipeline(
+    command('compile', 'fuse a model and write it as a .qfuse program', [
+      'compile model.pt2',
+      'compile model.pt2 -o build/model.qfuse',
+      'compile model.pt2 --text model.txt',
+    ]),
+  )
     .argument('<model>', 'a .pt2 file')
     .option('-o, --output <file>', 'the program to write (default: the model with the ending .qfuse)')
     .option('--text <file>', "also write the fused graph's text form")
@@ -45,7 +51,8 @@ export const compileCommand = (): Command =>
             title: 'write',
             run: (s, note) => {
               s.size = writeAtomically(output, writeProgram(s.compiled!.graph, s.compiled!.info));
-              if (options.text !== undefined) writeAtomically(options.text, [new TextEncoder().encode(printGraph(s.compiled!.graph, { header: true, origins: true }))]);
+              if (options.text !== undefined)
+                writeAtomically(options.text, [new TextEncoder().encode(printGraph(s.compiled!.graph, { header: true, origins: true }))]);
               note(`${output}, ${bytesText(s.size)}`);
             },
           },
@@ -53,7 +60,14 @@ export const compileCommand = (): Command =>
         quiet,
       );
       const { report, info } = state.compiled!;
-      const passes = report.passes.map((p) => ({ pass: p.pass, ms: p.ms, changed: p.outcome.changed, nodesBefore: p.nodesBefore, nodesAfter: p.nodesAfter, stats: p.outcome.stats ?? {} }));
+      const passes = report.passes.map((p) => ({
+        pass: p.pass,
+        ms: p.ms,
+        changed: p.outcome.changed,
+        nodesBefore: p.nodesBefore,
+        nodesAfter: p.nodesAfter,
+        stats: p.outcome.stats ?? {},
+      }));
       if (quiet) return sayJson({ ok: true, output, bytes: state.size, pipeline: info.pipeline, passes });
       for (const p of passes) for (const [what, count] of Object.entries(p.stats)) if (count > 0) say(`  ${what}: ${count}`);
     });

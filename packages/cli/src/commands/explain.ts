@@ -10,7 +10,13 @@ interface ExplainOptions extends CommonOptions {
 
 /** `qfuse explain`: why each quantize or dequantize that stays does so. */
 export const explainCommand = (): Command =>
-  withPipeline(command('explain', 'say for every quantize and dequantize that stays why it stays', ['explain model.pt2', 'explain model.pt2 --at linear_3', 'explain model.pt2 --json']))
+  withPipeline(
+    command('explain', 'say for every quantize and dequantize that stays why it stays', [
+      'explain model.pt2',
+      'explain model.pt2 --at linear_3',
+      'explain model.pt2 --json',
+    ]),
+  )
     .argument('<model>', 'a .pt2 file')
     .option('--at <name>', 'also list every rule that was tried at the source node of this name')
     .action(async (model: string, options: ExplainOptions) => {
@@ -22,8 +28,18 @@ export const explainCommand = (): Command =>
       const stays = explainStays(graph, report);
       const applied: Record<string, number> = {};
       for (const r of report.rules) if (r.applied) applied[r.rule] = (applied[r.rule] ?? 0) + 1;
-      const tried = options.at === undefined ? [] : report.rules.filter((r) => r.at.includes(JSON.stringify(options.at))).sort((a, b) => b.depth - a.depth);
-      if (options.json === true) return sayJson({ applied, stays, ...(options.at === undefined ? {} : { tried: tried.map(({ pass, rule, at, applied: done, why, depth }) => ({ pass, rule, at, applied: done, why, depth })) }) });
+      const tried =
+        options.at === undefined
+          ? []
+          : report.rules.filter((r) => r.at.includes(JSON.stringify(options.at))).sort((a, b) => b.depth - a.depth);
+      if (options.json === true)
+        return sayJson({
+          applied,
+          stays,
+          ...(options.at === undefined
+            ? {}
+            : { tried: tried.map(({ pass, rule, at, applied: done, why, depth }) => ({ pass, rule, at, applied: done, why, depth })) }),
+        });
       for (const [rule, count] of Object.entries(applied)) say(`applied ${rule}: ${count}`);
       say(stays.length === 0 ? 'no quantize or dequantize stays' : `${stays.length} stay:`);
       for (const s of stays) say(`  ${s.op} at ${s.at}\n    ${s.rule === undefined ? '' : `${s.rule}: `}${s.why}`);

@@ -12,7 +12,13 @@ interface InspectOptions extends CommonOptions {
 
 /** `qfuse inspect`: what is in a model, before and after the passes. */
 export const inspectCommand = (): Command =>
-  withPipeline(command('inspect', 'show what is in a model before and after the passes', ['inspect model.pt2', 'inspect model.qfuse --json', 'inspect model.pt2 --text --before']))
+  withPipeline(
+    command('inspect', 'show what is in a model before and after the passes', [
+      'inspect model.pt2',
+      'inspect model.qfuse --json',
+      'inspect model.pt2 --text --before',
+    ]),
+  )
     .argument('<model>', 'a .pt2 or .qfuse file')
     .option('--text', "print the graph's text form")
     .option('--before', 'with --text: as it was imported')
@@ -31,13 +37,27 @@ export const inspectCommand = (): Command =>
       };
       const dims = graph.env.symbols().map((name) => ({ name, ...graph.env.fact(name) }));
       const bytes = { before: bytesBefore, after: constantBytes(graph) };
-      if (options.json === true) return sayJson({ format: opened.format, histogram: { before: info.before, after }, ...signature, dims, constants: graph.constants.length, bytes, pipeline: info.pipeline });
+      if (options.json === true)
+        return sayJson({
+          format: opened.format,
+          histogram: { before: info.before, after },
+          ...signature,
+          dims,
+          constants: graph.constants.length,
+          bytes,
+          pipeline: info.pipeline,
+        });
       for (const { name, type } of signature.inputs) say(`input   ${name}: ${type}`);
       for (const { name, type } of signature.outputs) say(`output  ${name}: ${type}`);
       for (const { name, min, max } of dims) say(`dim     ${name}: ${min} to ${max}`);
       say(`weights ${bytesText(bytes.before)} before, ${bytesText(bytes.after)} after`);
       const ops = [...new Set([...Object.keys(info.before), ...Object.keys(after)])].sort();
-      say(tableText(['op', 'before', 'after'], ops.map((op) => [op, info.before[op] ?? 0, after[op] ?? 0])));
+      say(
+        tableText(
+          ['op', 'before', 'after'],
+          ops.map((op) => [op, info.before[op] ?? 0, after[op] ?? 0]),
+        ),
+      );
     });
 
 /** Bytes of the constants of a graph, each once. */

@@ -19,10 +19,19 @@ export const passesCommand = (): Command =>
           phase: p.phase,
           summary: p.summary,
           rules: (p.rules ?? []).map((r) => ({ name: r.name, summary: r.summary, numerics: r.numerics })),
-          options: Object.entries(p.optionSpecs).map(([name, spec]) => ({ name, type: describeSpec(spec), value: attrText(spec, p.options[name]) })),
+          options: Object.entries(p.optionSpecs).map(([name, spec]) => ({
+            name,
+            type: describeSpec(spec),
+            value: attrText(spec, p.options[name]),
+          })),
         };
       });
       if (options.json === true) return sayJson({ passes });
-      say(tableText(['pass', 'phase', 'package', 'what it does'], passes.map((p) => [p.name, p.phase, `${p.package}@${p.version}`, p.summary])));
+      say(
+        tableText(
+          ['pass', 'phase', 'package', 'what it does'],
+          passes.map((p) => [p.name, p.phase, `${p.package}@${p.version}`, p.summary]),
+        ),
+      );
       for (const p of passes) for (const o of p.options) say(`option of ${p.name}: ${o.name} (${o.type}) = ${o.value}`);
     });

@@ -20,7 +20,10 @@ export const replayCommand = (): Command =>
     .action(async (path: string, options: ReplayOptions) => {
       const registry = await loadRegistry(options);
       const reproducer = parseReproducer(readFileSync(path, 'utf8'));
-      const known = options.model === undefined ? new Map<string, Constant>() : new Map((await openModel(options.model, registry)).graph.constants.map((c) => [c.constant.key, c.constant] as const));
+      const known =
+        options.model === undefined
+          ? new Map<string, Constant>()
+          : new Map((await openModel(options.model, registry)).graph.constants.map((c) => [c.constant.key, c.constant] as const));
       const graph = parseGraph(reproducer.graph, {
         ops: (name) => registry.ops.get(name),
         constants: (key, type) => {
@@ -29,7 +32,14 @@ export const replayCommand = (): Command =>
         },
       });
       const { report } = await compileGraph(graph, registry, { pipeline: reproducer.pipeline, verify: 'each' });
-      const result = { ok: true, error: reproducer.error, pipeline: reproducer.pipeline, plugins: reproducer.plugins, nodes: graph.size, passes: report.passes.map((p) => p.pass) };
+      const result = {
+        ok: true,
+        error: reproducer.error,
+        pipeline: reproducer.pipeline,
+        plugins: reproducer.plugins,
+        nodes: graph.size,
+        passes: report.passes.map((p) => p.pass),
+      };
       if (options.json === true) return sayJson(result);
       say(`${result.passes.length} passes ran without the failure: ${reproducer.error}`);
     });

@@ -79,7 +79,8 @@ export const runCommand = (): Command =>
           ],
           options.json === true,
         );
-        const outputs = expected === undefined ? reportOutputs(state.outputs!) : compareOutputs(state.outputs!, expected, options.expect!, options);
+        const outputs =
+          expected === undefined ? reportOutputs(state.outputs!) : compareOutputs(state.outputs!, expected, options.expect!, options);
         if (options.output !== undefined) writeTensorFile(options.output, new Map(state.outputs!.map((t, i) => [`out.${i}`, t])));
         const ok = outputs.every((o) => o.withinTolerance !== false);
         report(ok, state, outputs, options);
@@ -93,8 +94,14 @@ export const runCommand = (): Command =>
 function report(ok: boolean, { runner, ms }: State, outputs: readonly OutputReport[], options: RunOptions): void {
   if (options.json === true) return sayJson({ ok, adapter: runner!.adapter, outputs, ms });
   const compared = options.expect !== undefined;
-  const rows = outputs.map((o) => [o.name, `${o.dtype}[${o.shape.join(', ')}]`, ...(compared ? [o.maxAbsError!.toExponential(2), o.maxRelError!.toExponential(2), mark(o.withinTolerance!)] : [])]);
+  const rows = outputs.map((o) => [
+    o.name,
+    `${o.dtype}[${o.shape.join(', ')}]`,
+    ...(compared ? [o.maxAbsError!.toExponential(2), o.maxRelError!.toExponential(2), mark(o.withinTolerance!)] : []),
+  ]);
   say(tableText(['output', 'type', ...(compared ? ['max abs error', 'max rel error', ''] : [])], rows));
   for (const o of outputs) if (o.problem !== undefined) say(`${o.name}: ${o.problem}`);
-  say(`on ${runner!.adapter}; load ${msText(ms.load)}, compile ${msText(ms.compile)}, first run ${msText(ms.firstRun)}, run ${msText(ms.run)}`);
+  say(
+    `on ${runner!.adapter}; load ${msText(ms.load)}, compile ${msText(ms.compile)}, first run ${msText(ms.firstRun)}, run ${msText(ms.run)}`,
+  );
 }

@@ -16,7 +16,9 @@ export function command(name: string, summary: string, examples: readonly string
 
 /** Options of commands that compile. */
 export const withPipeline = (c: Command): Command =>
-  c.option('--config <file>', 'configuration file with plugins (default: qfuse.config.{ts,mts,js,mjs} in this folder)').option('--pipeline <text>', 'passes to run instead of the default ones, e.g. "fuse(fuse-linear-qcsnw)"');
+  c
+    .option('--config <file>', 'configuration file with plugins (default: qfuse.config.{ts,mts,js,mjs} in this folder)')
+    .option('--pipeline <text>', 'passes to run instead of the default ones, e.g. "fuse(fuse-linear-qcsnw)"');
 
 /** Options of commands that run programs. */
 export const withDevice = (c: Command): Command =>

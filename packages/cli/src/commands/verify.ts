@@ -71,6 +71,10 @@ export const verifyCommand = (): Command =>
       const ok = state.checks.every((c) => c.ok);
       if (!ok) process.exitCode = exitCodes.wrong;
       if (options.json === true) return sayJson({ ok, adapter: state.adapter, checks: state.checks });
-      for (const c of state.checks) if (!c.ok || c.kind === 'program' || c.problem !== '') say(`${mark(c.ok)} ${c.what}, largest difference ${c.maxAbsError.toExponential(2)}${c.problem === '' ? '' : `: ${c.problem}`}`);
-      say(`${state.checks.filter((c) => c.kind === 'rewrite').length} rewrites and ${state.checks.filter((c) => c.kind === 'program').length} whole runs, ${state.checks.filter((c) => !c.ok).length} wrong, on ${state.adapter}`);
+      for (const c of state.checks)
+        if (!c.ok || c.kind === 'program' || c.problem !== '')
+          say(`${mark(c.ok)} ${c.what}, largest difference ${c.maxAbsError.toExponential(2)}${c.problem === '' ? '' : `: ${c.problem}`}`);
+      say(
+        `${state.checks.filter((c) => c.kind === 'rewrite').length} rewrites and ${state.checks.filter((c) => c.kind === 'program').length} whole runs, ${state.checks.filter((c) => !c.ok).length} wrong, on ${state.adapter}`,
+      );
     });

@@ -6,12 +6,17 @@ import { floatsOnly, unary } from './support/unary.js';
 // Smooth activations: elementwise, floats only, the result has the operand's dtype. Numbers in attributes are rounded
 // to that dtype first.
 
-const activation = (name: string, summary: string, f: (x: number) => number) => unary({ name, summary, dtype: floatsOnly, kernel: () => ({ float: f }) });
+const activation = (name: string, summary: string, f: (x: number) => number) =>
+  unary({ name, summary, dtype: floatsOnly, kernel: () => ({ float: f }) });
 
 /** `x · sigmoid(x)` */
 export const Silu = activation('aten.silu', 'x times sigmoid(x)', (x) => x * sigmoid(x));
 /** `x · tanh(ln(1 + eˣ))` */
-export const Mish = activation('aten.mish', 'x times tanh(softplus(x))', (x) => x * Math.tanh(Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))));
+export const Mish = activation(
+  'aten.mish',
+  'x times tanh(softplus(x))',
+  (x) => x * Math.tanh(Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+);
 /** `ln(sigmoid(x))` without overflow. */
 export const LogSigmoid = activation('aten.log_sigmoid', 'logarithm of sigmoid(x)', logSigmoid);
 
@@ -33,7 +38,11 @@ const one = intScalar(1);
 export const Elu = unary({
   name: 'aten.elu',
   summary: 'exponential linear unit',
-  attrs: { alpha: attr.optional(attr.scalar(), one), scale: attr.optional(attr.scalar(), one), input_scale: attr.optional(attr.scalar(), one) },
+  attrs: {
+    alpha: attr.optional(attr.scalar(), one),
+    scale: attr.optional(attr.scalar(), one),
+    input_scale: attr.optional(attr.scalar(), one),
+  },
   dtype: floatsOnly,
   kernel: (attrs, dtype) => {
     const [alpha, scale, input] = [attrs.alpha, attrs.scale, attrs.input_scale].map((s) => scalarIn(s, dtype)) as [number, number, number];
@@ -50,7 +59,9 @@ export const Selu = unary({
   summary: 'scaled exponential linear unit',
   dtype: floatsOnly,
   kernel: () => ({ float: (x) => SELU_SCALE * (x! > 0 ? x! : SELU_ALPHA * Math.expm1(x!)) }),
-  decompose: ({ operands: { self }, builder }) => [builder.create(Elu, { self }, { alpha: floatScalar(SELU_ALPHA), scale: floatScalar(SELU_SCALE) }).result],
+  decompose: ({ operands: { self }, builder }) => [
+    builder.create(Elu, { self }, { alpha: floatScalar(SELU_ALPHA), scale: floatScalar(SELU_SCALE) }).result,
+  ],
 });
 
 /** `max(0, x) + min(0, alpha · (e^(x / alpha) - 1))` */
@@ -58,12 +69,15 @@ export const Celu = unary({
   name: 'aten.celu',
   summary: 'continuously differentiable exponential linear unit',
   attrs: { alpha: attr.optional(attr.scalar(), floatScalar(1)) },
-  dtype: (self, { alpha }, fail) => (Number(alpha.value) === 0 ? fail('alpha is 0, expected another number') : floatsOnly(self, undefined, fail)),
+  dtype: (self, { alpha }, fail) =>
+    Number(alpha.value) === 0 ? fail('alpha is 0, expected another number') : floatsOnly(self, undefined, fail),
   kernel: ({ alpha }, dtype) => {
     const a = scalarIn(alpha, dtype);
     return { float: (x) => (x! > 0 ? x! : a * Math.expm1(x! / a)) };
   },
-  decompose: ({ operands: { self }, attrs: { alpha }, builder }) => [builder.create(Elu, { self }, { alpha, input_scale: floatScalar(1 / Number(alpha.value)) }).result],
+  decompose: ({ operands: { self }, attrs: { alpha }, builder }) => [
+    builder.create(Elu, { self }, { alpha, input_scale: floatScalar(1 / Number(alpha.value)) }).result,
+  ],
 });
 
 /** `ln(1 + e^(beta · x)) / beta`, and x itself where `beta · x > threshold`. */

@@ -12,7 +12,9 @@ const indexed = (name: string) =>
     operands: { self: tensor(), indices: tensorList() },
     infer: ({ operands: { self, indices }, env, fail }) => {
       const { shape } = planIndex(self, indices, env, fail);
-      return shape === undefined ? fail('the size of the result depends on the elements of a mask; use where, masked_fill or index_put') : [tensorType(self.dtype, shape)];
+      return shape === undefined
+        ? fail('the size of the result depends on the elements of a mask; use where, masked_fill or index_put')
+        : [tensorType(self.dtype, shape)];
     },
     reference: ({ operands: { self, indices }, fail }) => {
       const { shape, axes } = readIndex(self, indices, new ShapeEnv(), fail);
@@ -41,14 +43,17 @@ const written = (name: string) =>
       if (values.dtype !== self.dtype) fail(`values is ${values.dtype}, expected ${self.dtype} as self`);
       const lead = (shape?.length ?? 0) - values.shape.length;
       // With masks the number of positions is known in a run only.
-      const fits = shape === undefined || (lead >= 0 && values.shape.every((d, i) => env.equal(d, 1) !== 'no' || env.equal(d, shape[i + lead]!) !== 'no'));
+      const fits =
+        shape === undefined ||
+        (lead >= 0 && values.shape.every((d, i) => env.equal(d, 1) !== 'no' || env.equal(d, shape[i + lead]!) !== 'no'));
       if (!fits) fail(`values has shape ${shapeText(values.shape)}, which does not broadcast to the indexed shape ${shapeText(shape)}`);
       return [tensorType(self.dtype, self.shape)];
     },
     reference: ({ operands: { self, indices, values }, attrs, fail }) => {
       const { shape, axes } = readIndex(self, indices, new ShapeEnv(), fail);
       const lead = shape.length - values.shape.length;
-      if (lead < 0 || values.shape.some((d, i) => d !== 1 && d !== shape[i + lead])) fail(`values has shape ${shapeText(values.shape)}, which does not broadcast to the indexed shape ${shapeText(shape)}`);
+      if (lead < 0 || values.shape.some((d, i) => d !== 1 && d !== shape[i + lead]))
+        fail(`values has shape ${shapeText(values.shape)}, which does not broadcast to the indexed shape ${shapeText(shape)}`);
       const sums = new Accumulator(self, attrs.accumulate ? 'sum' : 'last');
       const write = sums.from(values);
       const read = broadcastStrides(values.shape, shape);

@@ -46,7 +46,8 @@ const alphaAttr = attr.optional(attr.scalar(), intScalar(1));
 
 function additiveDType({ subtracts }: Additive, operands: readonly Promotable[], alpha: Scalar, fail: Fail): DType {
   const dtype = resultType(operands);
-  if (subtracts && operands.some((o) => ('scalar' in o ? o.scalar.kind === 'bool' : o.dtype === 'bool'))) fail('an operand is bool: a difference needs numbers (for bools use logical_xor)');
+  if (subtracts && operands.some((o) => ('scalar' in o ? o.scalar.kind === 'bool' : o.dtype === 'bool')))
+    fail('an operand is bool: a difference needs numbers (for bools use logical_xor)');
   if (!isFloat(dtype) && alpha.kind === 'float') fail('alpha is a float, but the operands are integers');
   if (dtype !== 'bool' && alpha.kind === 'bool') fail('alpha is a bool, but the operands are numbers');
   return dtype;
@@ -68,7 +69,9 @@ const additiveTensor = (rule: Additive) =>
     operands: { self: tensor(), other: tensor() },
     attrs: { alpha: alphaAttr },
     elementwise: true,
-    infer: ({ operands: { self, other }, attrs: { alpha }, env, fail }) => [tensorType(additiveDType(rule, [self, other], alpha, fail), broadcastShapes(env, [self.shape, other.shape], fail))],
+    infer: ({ operands: { self, other }, attrs: { alpha }, env, fail }) => [
+      tensorType(additiveDType(rule, [self, other], alpha, fail), broadcastShapes(env, [self.shape, other.shape], fail)),
+    ],
     reference: ({ operands: { self, other }, attrs: { alpha }, results }) => {
       const dtype = widened(results[0]!.dtype);
       return [applyKernel(additiveKernel(rule, alpha, dtype), results[0]!, dtype, [self, other])];
@@ -82,16 +85,36 @@ const additiveScalar = (rule: Additive) =>
     operands: { self: tensor() },
     attrs: { other: attr.scalar(), alpha: alphaAttr },
     elementwise: true,
-    infer: ({ operands: { self }, attrs: { other, alpha }, fail }) => [tensorType(additiveDType(rule, [self, { scalar: other }], alpha, fail), self.shape)],
+    infer: ({ operands: { self }, attrs: { other, alpha }, fail }) => [
+      tensorType(additiveDType(rule, [self, { scalar: other }], alpha, fail), self.shape),
+    ],
     reference: ({ operands: { self }, attrs: { other, alpha }, results }) => {
       const dtype = widened(results[0]!.dtype);
       return [applyKernel(additiveKernel(rule, alpha, dtype), results[0]!, dtype, [self, scalarTensor(other, dtype)])];
     },
   });
 
-const add: Additive = { name: 'add', summary: 'self plus alpha times other', subtracts: false, float: (a, b, alpha) => a + alpha * b, integer: (a, b, alpha) => a + alpha * b };
-const sub: Additive = { name: 'sub', summary: 'self minus alpha times other', subtracts: true, float: (a, b, alpha) => a - alpha * b, integer: (a, b, alpha) => a - alpha * b };
-const rsub: Additive = { name: 'rsub', summary: 'other minus alpha times self', subtracts: true, float: (a, b, alpha) => b - alpha * a, integer: (a, b, alpha) => b - alpha * a };
+const add: Additive = {
+  name: 'add',
+  summary: 'self plus alpha times other',
+  subtracts: false,
+  float: (a, b, alpha) => a + alpha * b,
+  integer: (a, b, alpha) => a + alpha * b,
+};
+const sub: Additive = {
+  name: 'sub',
+  summary: 'self minus alpha times other',
+  subtracts: true,
+  float: (a, b, alpha) => a - alpha * b,
+  integer: (a, b, alpha) => a - alpha * b,
+};
+const rsub: Additive = {
+  name: 'rsub',
+  summary: 'other minus alpha times self',
+  subtracts: true,
+  float: (a, b, alpha) => b - alpha * a,
+  integer: (a, b, alpha) => b - alpha * a,
+};
 
 /** `self + alpha · other`, broadcast; dtypes are promoted, integers wrap, bools are "or". Commutes only when alpha is 1. */
 export const AddTensor = additiveTensor(add);

@@ -5,11 +5,17 @@ import { ScaledDotProductAttention } from './attention.js';
 
 const f32 = (...shape: Parameters<typeof tensorType>[1]) => tensorType('f32', shape);
 const four = roundedTo(4);
-const quarter = (t: HostTensor): HostTensor => tensorOf(t.dtype, t.shape, Array.from(t.data as Float32Array, (x) => x / 4));
+const quarter = (t: HostTensor): HostTensor =>
+  tensorOf(
+    t.dtype,
+    t.shape,
+    Array.from(t.data as Float32Array, (x) => x / 4),
+  );
 const query = quarter(pattern([1, 2, 2, 3]));
 const key = quarter(pattern([1, 2, 3, 3], 5));
 const value = pattern([1, 2, 3, 2], 11);
-const attend = (operands: Record<string, HostTensor>, attrs = {}) => runOp(ScaledDotProductAttention, { query, key, value, ...operands }, attrs)[0]!;
+const attend = (operands: Record<string, HostTensor>, attrs = {}) =>
+  runOp(ScaledDotProductAttention, { query, key, value, ...operands }, attrs)[0]!;
 
 describe('as torch', () => {
   const plain = [-0.0783, 0.9217, 0.1441, 1.1441, 5.5148, 3.8053, 6.0654, 3.5612];
@@ -39,14 +45,20 @@ describe('in terms of other ops', () => {
     ['one head for all', { query: quarter(pattern([2, 1, 3])), key: quarter(pattern([3, 3])), value: pattern([3, 2]) }, {}],
   ])('%s', (_, operands, attrs) => {
     const all = { query, key, value, ...operands };
-    expect(four(runOp(ScaledDotProductAttention, all, attrs, 'decompose')[0])).toEqual(four(runOp(ScaledDotProductAttention, all, attrs)[0]));
+    expect(four(runOp(ScaledDotProductAttention, all, attrs, 'decompose')[0])).toEqual(
+      four(runOp(ScaledDotProductAttention, all, attrs)[0]),
+    );
   });
 });
 
 test('masks broadcast over rows, columns and heads', () => {
   const whole = Array.from({ length: 12 }, (_, i) => Math.floor(i / 6) - 0.5);
-  expect(attend({ attn_mask: tensorOf('f32', [2, 1, 3], [-0.5, -0.5, -0.5, 0.5, 0.5, 0.5]) })).toEqual(attend({ attn_mask: tensorOf('f32', [2, 2, 3], whole) }));
-  expect(attend({ attn_mask: tensorOf('bool', [1, 3], [1, 0, 1]) })).toEqual(attend({ attn_mask: tensorOf('bool', [2, 3], [1, 0, 1, 1, 0, 1]) }));
+  expect(attend({ attn_mask: tensorOf('f32', [2, 1, 3], [-0.5, -0.5, -0.5, 0.5, 0.5, 0.5]) })).toEqual(
+    attend({ attn_mask: tensorOf('f32', [2, 2, 3], whole) }),
+  );
+  expect(attend({ attn_mask: tensorOf('bool', [1, 3], [1, 0, 1]) })).toEqual(
+    attend({ attn_mask: tensorOf('bool', [2, 3], [1, 0, 1, 1, 0, 1]) }),
+  );
 });
 
 test('batches broadcast', () => {
@@ -57,11 +69,25 @@ test('batches broadcast', () => {
 
 test('without keys the result is 0, without features all keys count alike', () => {
   expect(rounded(attend({ key: hostTensor('f32', [1, 2, 0, 3]), value: hostTensor('f32', [1, 2, 0, 2]) }))).toEqual(new Array(8).fill(0));
-  const [y] = runOp(ScaledDotProductAttention, { query: hostTensor('f32', [1, 0]), key: hostTensor('f32', [2, 0]), value: tensorOf('f32', [2, 1], [1, 3]) });
+  const [y] = runOp(ScaledDotProductAttention, {
+    query: hostTensor('f32', [1, 0]),
+    key: hostTensor('f32', [2, 0]),
+    value: tensorOf('f32', [2, 1], [1, 3]),
+  });
   expect(rounded(y)).toEqual([2]);
 });
 
-test('NaN goes through', () => expect([...attend({ attn_mask: tensorOf('f32', [2, 3], [0, NaN, 0, 0, 0, 0]) }).data].map(Number.isNaN)).toEqual([true, true, false, false, true, true, false, false]));
+test('NaN goes through', () =>
+  expect([...attend({ attn_mask: tensorOf('f32', [2, 3], [0, NaN, 0, 0, 0, 0]) }).data].map(Number.isNaN)).toEqual([
+    true,
+    true,
+    false,
+    false,
+    true,
+    true,
+    false,
+    false,
+  ]));
 
 test('symbolic sizes', () => {
   const graph = new Graph();
@@ -81,6 +107,11 @@ describe('refusals', () => {
     ['mask dtype', { attn_mask: tensorType('i64', [2, 4]) }, {}, 'attn_mask is i64, expected bool, f32 or f32'],
     ['mask shape', { attn_mask: f32(7, 2, 4) }, {}, 'attn_mask has shape [7, 2, 4], expected one that broadcasts to [2, 4]'],
     ['no heads', {}, { enable_gqa: true }, 'expected heads on axis -3 for enable_gqa'],
-    ['heads', { query: f32(3, 2, 3), key: f32(2, 4, 3), value: f32(2, 4, 5) }, { enable_gqa: true }, 'query has [3] heads, expected a multiple of [2]'],
+    [
+      'heads',
+      { query: f32(3, 2, 3), key: f32(2, 4, 3), value: f32(2, 4, 5) },
+      { enable_gqa: true },
+      'query has [3] heads, expected a multiple of [2]',
+    ],
   ])('%s', (_, operands, attrs, why) => expect(() => inferOp(ScaledDotProductAttention, { ...types, ...operands }, attrs)).toThrow(why));
 });

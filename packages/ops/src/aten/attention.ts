@@ -1,4 +1,16 @@
-import { attr, type Dim, dimFloorDiv, dimMul, isFloat, optionalTensor, QfuseError, type ShapeEnv, tensor, type TensorType, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  type Dim,
+  dimFloorDiv,
+  dimMul,
+  isFloat,
+  optionalTensor,
+  QfuseError,
+  type ShapeEnv,
+  tensor,
+  type TensorType,
+  tensorType,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { broadcastShapes, type Fail, shapeText } from '../shapes.js';
 import { attentionNodes } from './support/attention-nodes.js';
@@ -20,8 +32,17 @@ function batchOf({ query, key, value }: Shapes, grouped: boolean, env: ShapeEnv,
     env,
     leads.map((lead) => {
       const own = lead.at(-1);
-      if (heads === undefined || own === undefined) return fail(`operands have shapes ${[query, key, value].map((t) => shapeText(t.shape)).join(', ')}, expected heads on axis -3 for enable_gqa`);
-      const divides = own === heads || (own === 0 ? false : typeof own === 'number' ? env.divides(own, heads) !== 'no' : env.equal(dimMul(dimFloorDiv(heads, own), own), heads) !== 'no');
+      if (heads === undefined || own === undefined)
+        return fail(
+          `operands have shapes ${[query, key, value].map((t) => shapeText(t.shape)).join(', ')}, expected heads on axis -3 for enable_gqa`,
+        );
+      const divides =
+        own === heads ||
+        (own === 0
+          ? false
+          : typeof own === 'number'
+            ? env.divides(own, heads) !== 'no'
+            : env.equal(dimMul(dimFloorDiv(heads, own), own), heads) !== 'no');
       if (!divides) fail(`query has ${shapeText([heads])} heads, expected a multiple of ${shapeText([own])} for enable_gqa`);
       return [...lead.slice(0, -1), heads];
     }),
@@ -32,18 +53,24 @@ function batchOf({ query, key, value }: Shapes, grouped: boolean, env: ShapeEnv,
 /** Result type, or a refusal: query `[…, L, E]`, key `[…, S, E]`, value `[…, S, V]`, mask broadcastable to `[…, L, S]`. */
 function inferAttention(types: Shapes, grouped: boolean, env: ShapeEnv, fail: Fail): TensorType {
   const { query, key, value, attn_mask: mask } = types;
-  if (!isFloat(query.dtype) || key.dtype !== query.dtype || value.dtype !== query.dtype) fail(`query, key and value are ${query.dtype}, ${key.dtype} and ${value.dtype}, expected one float dtype`);
-  for (const [name, t] of Object.entries({ query, key, value, mask })) if (t !== undefined && t.shape.length < 2) fail(`${name} has shape ${shapeText(t.shape)}, expected at least 2 axes`);
+  if (!isFloat(query.dtype) || key.dtype !== query.dtype || value.dtype !== query.dtype)
+    fail(`query, key and value are ${query.dtype}, ${key.dtype} and ${value.dtype}, expected one float dtype`);
+  for (const [name, t] of Object.entries({ query, key, value, mask }))
+    if (t !== undefined && t.shape.length < 2) fail(`${name} has shape ${shapeText(t.shape)}, expected at least 2 axes`);
   const differ = (a: Dim | undefined, b: Dim | undefined): boolean => env.equal(a!, b!) === 'no';
-  if (differ(query.shape.at(-1), key.shape.at(-1))) fail(`query has shape ${shapeText(query.shape)} and key ${shapeText(key.shape)}, expected equal last dims`);
-  if (differ(key.shape.at(-2), value.shape.at(-2))) fail(`key has shape ${shapeText(key.shape)} and value ${shapeText(value.shape)}, expected equal dims -2`);
+  if (differ(query.shape.at(-1), key.shape.at(-1)))
+    fail(`query has shape ${shapeText(query.shape)} and key ${shapeText(key.shape)}, expected equal last dims`);
+  if (differ(key.shape.at(-2), value.shape.at(-2)))
+    fail(`key has shape ${shapeText(key.shape)} and value ${shapeText(value.shape)}, expected equal dims -2`);
   const batch = batchOf(types, grouped, env, fail);
   const rows = query.shape.at(-2)!;
   if (mask !== undefined) {
-    if (mask.dtype !== 'bool' && mask.dtype !== 'f32' && mask.dtype !== query.dtype) fail(`attn_mask is ${mask.dtype}, expected bool, f32 or ${query.dtype}`);
+    if (mask.dtype !== 'bool' && mask.dtype !== 'f32' && mask.dtype !== query.dtype)
+      fail(`attn_mask is ${mask.dtype}, expected bool, f32 or ${query.dtype}`);
     const scores = [...batch, rows, key.shape.at(-2)!];
     const lead = scores.length - mask.shape.length;
-    if (lead < 0 || mask.shape.some((d, i) => d !== 1 && differ(d, scores[lead + i]))) fail(`attn_mask has shape ${shapeText(mask.shape)}, expected one that broadcasts to ${shapeText(scores)}`);
+    if (lead < 0 || mask.shape.some((d, i) => d !== 1 && differ(d, scores[lead + i])))
+      fail(`attn_mask has shape ${shapeText(mask.shape)}, expected one that broadcasts to ${shapeText(scores)}`);
   }
   return tensorType(query.dtype, [...batch, rows, value.shape.at(-1)!]);
 }
@@ -74,7 +101,20 @@ export const ScaledDotProductAttention = defineOp({
   },
   decompose: ({ operands: { query, key, value, attn_mask: mask }, attrs, builder, env }) => {
     const width = env.simplify(query.type.shape.at(-1)!);
-    if (attrs.scale === undefined && typeof width !== 'number') throw new QfuseError('ops/symbolic-scale', `the default scale of attention is 1 / sqrt(E), but E is the symbolic dim ${shapeText([width])}`, { help: 'give scale' });
-    return [attentionNodes(builder, { query, key, value, mask }, attrs.is_causal, attrs.scale ?? 1 / Math.sqrt(width as number), attrs.enable_gqa)];
+    if (attrs.scale === undefined && typeof width !== 'number')
+      throw new QfuseError(
+        'ops/symbolic-scale',
+        `the default scale of attention is 1 / sqrt(E), but E is the symbolic dim ${shapeText([width])}`,
+        { help: 'give scale' },
+      );
+    return [
+      attentionNodes(
+        builder,
+        { query, key, value, mask },
+        attrs.is_causal,
+        attrs.scale ?? 1 / Math.sqrt(width as number),
+        attrs.enable_gqa,
+      ),
+    ];
   },
 });

@@ -1,4 +1,15 @@
-import { attr, countOf, type Dim, type HostTensor, numel, optionalTensor, type ShapeEnv, tensor, type TensorType, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  countOf,
+  type Dim,
+  type HostTensor,
+  numel,
+  optionalTensor,
+  type ShapeEnv,
+  tensor,
+  type TensorType,
+  tensorType,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { type Fail, shapeText } from '../shapes.js';
 import { checkParameters, fromNumbers, inverseRoots, type Moments, momentsOf, normalized } from './support/moments.js';
@@ -18,7 +29,13 @@ function channelsOf(x: TensorType, parameters: Readonly<Record<string, TensorTyp
 const groupingOf = (x: HostTensor) => ({ outer: x.shape[0]!, groups: x.shape[1]!, inner: countOf(x.shape.slice(2)) });
 const numbersOf = (t: HostTensor): Float64Array => Float64Array.from(t.data as Float32Array);
 
-function apply(x: HostTensor, mean: Float64Array, scale: Float64Array, weight: HostTensor | undefined, bias: HostTensor | undefined): HostTensor {
+function apply(
+  x: HostTensor,
+  mean: Float64Array,
+  scale: Float64Array,
+  weight: HostTensor | undefined,
+  bias: HostTensor | undefined,
+): HostTensor {
   const grouping = groupingOf(x);
   return normalized(x, grouping, mean, scale, { weight, bias, index: (i) => Math.floor(i / grouping.inner) % grouping.groups });
 }
@@ -36,12 +53,15 @@ export const BatchNorm = defineOp({
     // As in torch, an empty tensor needs no channel axis.
     if (env.equal(numel(x), 0) === 'yes') return [tensorType(x.dtype, x.shape)];
     channelsOf(x, { weight, bias, running_mean, running_var }, env, fail);
-    if (!attrs.training && (running_mean === undefined || running_var === undefined)) fail('training is false, expected running_mean and running_var');
+    if (!attrs.training && (running_mean === undefined || running_var === undefined))
+      fail('training is false, expected running_mean and running_var');
     return [tensorType(x.dtype, x.shape)];
   },
   reference: ({ operands: { input: x, weight, bias, running_mean, running_var }, attrs }) => {
     if (x.data.length === 0) return [x];
-    const { mean, variance }: Moments = attrs.training ? momentsOf(x.data, groupingOf(x)) : { mean: numbersOf(running_mean!), variance: numbersOf(running_var!) };
+    const { mean, variance }: Moments = attrs.training
+      ? momentsOf(x.data, groupingOf(x))
+      : { mean: numbersOf(running_mean!), variance: numbersOf(running_var!) };
     return [apply(x, mean, inverseRoots(variance, attrs.eps), weight, bias)];
   },
 });
@@ -93,7 +113,13 @@ export const NativeBatchNormLegitFunctional = defineOp({
   infer: ({ operands: { input: x, ...parameters }, attrs, env, fail }) => {
     const kept = tensorType(x.dtype, [attrs.training ? channelsOf(x, parameters, env, fail) : (channelsOf(x, parameters, env, fail), 0)]);
     const { running_mean, running_var } = parameters;
-    return [tensorType(x.dtype, x.shape), kept, kept, tensorType(running_mean.dtype, running_mean.shape), tensorType(running_var.dtype, running_var.shape)];
+    return [
+      tensorType(x.dtype, x.shape),
+      kept,
+      kept,
+      tensorType(running_mean.dtype, running_mean.shape),
+      tensorType(running_var.dtype, running_var.shape),
+    ];
   },
   reference: ({ operands: { input: x, weight, bias, running_mean, running_var }, attrs, results }) => {
     const [oldMean, oldVariance] = [numbersOf(running_mean), numbersOf(running_var)];

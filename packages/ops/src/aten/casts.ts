@@ -25,7 +25,9 @@ const cast = (name: string) =>
     attrs: { dtype: attr.optional(attr.dtype()) },
     elementwise: true,
     infer: ({ operands: { self }, attrs: { dtype } }) => [tensorType(dtype ?? self.dtype, self.shape)],
-    decompose: ({ operands: { self }, results: [result], builder }) => [result === self.type ? self : builder.create(ToCopy, { self }, { dtype: result!.dtype }).result],
+    decompose: ({ operands: { self }, results: [result], builder }) => [
+      result === self.type ? self : builder.create(ToCopy, { self }, { dtype: result!.dtype }).result,
+    ],
   });
 
 /** {@link ToCopy}, or `self` when it has the dtype. */
@@ -41,7 +43,9 @@ const castLike = (name: string) =>
     summary: 'casts elements to the dtype of another tensor',
     operands: { self: tensor(), other: tensor() },
     infer: ({ operands: { self, other } }) => [tensorType(other.dtype, self.shape)],
-    decompose: ({ operands: { self, other }, builder }) => [self.type.dtype === other.type.dtype ? self : builder.create(ToCopy, { self }, { dtype: other.type.dtype }).result],
+    decompose: ({ operands: { self, other }, builder }) => [
+      self.type.dtype === other.type.dtype ? self : builder.create(ToCopy, { self }, { dtype: other.type.dtype }).result,
+    ],
   });
 
 /** `self` in the dtype of `other`. */
@@ -87,13 +91,15 @@ export const Copy = defineOp({
   operands: { self: tensor(), src: tensor() },
   infer: ({ operands: { self, src }, env, fail }) => {
     const shape = broadcastShapes(env, [self.shape, src.shape], fail);
-    if (shape.length > self.shape.length || shape.some((d, i) => env.equal(d, self.shape[i]!) === 'no')) fail('src does not broadcast to the shape of self');
+    if (shape.length > self.shape.length || shape.some((d, i) => env.equal(d, self.shape[i]!) === 'no'))
+      fail('src does not broadcast to the shape of self');
     return [self];
   },
   reference: ({ operands: { src }, results: [result] }) => [copied(src, result!)],
 });
 
-const copied = (src: HostTensor, result: { readonly dtype: HostTensor['dtype']; readonly shape: readonly number[] }): HostTensor => mapElements(result, [castTensor(src, result.dtype)], (x) => x!);
+const copied = (src: HostTensor, result: { readonly dtype: HostTensor['dtype']; readonly shape: readonly number[] }): HostTensor =>
+  mapElements(result, [castTensor(src, result.dtype)], (x) => x!);
 
 /** A tensor like `self` filled with a number. */
 export const FillScalar = defineOp({
@@ -113,6 +119,7 @@ export const FillTensor = defineOp({
   name: 'aten.fill.Tensor',
   summary: 'one element for all',
   operands: { self: tensor(), value: tensor() },
-  infer: ({ operands: { self, value }, fail }) => (value.shape.length === 0 ? [self] : fail(`value has rank ${value.shape.length}, expected a 0-d tensor`)),
+  infer: ({ operands: { self, value }, fail }) =>
+    value.shape.length === 0 ? [self] : fail(`value has rank ${value.shape.length}, expected a 0-d tensor`),
   reference: ({ operands: { value }, results: [result] }) => [copied(value, result!)],
 });

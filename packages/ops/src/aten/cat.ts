@@ -61,7 +61,9 @@ export const Stack = defineOp({
   infer: ({ operands, attrs, env, fail }) => {
     const tensors = entriesOf<TensorType>(operands.tensors, fail);
     const { shape } = tensors[0]!;
-    for (const t of tensors) if (t.shape.length !== shape.length || t.shape.some((d, i) => env.equal(d, shape[i]!) === 'no')) fail(`shapes ${shapeText(shape)} and ${shapeText(t.shape)} differ, expected one shape`);
+    for (const t of tensors)
+      if (t.shape.length !== shape.length || t.shape.some((d, i) => env.equal(d, shape[i]!) === 'no'))
+        fail(`shapes ${shapeText(shape)} and ${shapeText(t.shape)} differ, expected one shape`);
     return [tensorType(resultType(tensors), shape.toSpliced(stackAxis(attrs.dim, shape.length, fail), 0, tensors.length))];
   },
   reference: ({ operands, attrs, results, fail }) => {
@@ -78,12 +80,18 @@ export const Stack = defineOp({
   decompose: ({ operands, attrs, builder }) => {
     const tensors = operands.tensors.map((t) => t!);
     const axis = stackAxis(attrs.dim, tensors[0]!.type.shape.length, checked);
-    return builder.create(Cat, { tensors: tensors.map((t) => reshapeTo(builder, t, t.type.shape.toSpliced(axis, 0, 1))) }, { dim: axis }).results;
+    return builder.create(Cat, { tensors: tensors.map((t) => reshapeTo(builder, t, t.type.shape.toSpliced(axis, 0, 1))) }, { dim: axis })
+      .results;
   },
 });
 
 /** A concatenation along an axis that the op's name says, after axes were added to short operands. */
-const stacking = (name: string, summary: string, fill: (shape: readonly Dim[]) => readonly Dim[], axisOf: (rank: number) => number): OpDefinition =>
+const stacking = (
+  name: string,
+  summary: string,
+  fill: (shape: readonly Dim[]) => readonly Dim[],
+  axisOf: (rank: number) => number,
+): OpDefinition =>
   defineOp({
     name,
     summary,
@@ -117,4 +125,9 @@ export const RowStack = stacking('aten.row_stack', 'tensors below each other', a
 export const Dstack = stacking('aten.dstack', 'tensors behind each other', atLeast3d, () => 2);
 
 /** Along axis 1, vectors as columns. */
-export const ColumnStack = stacking('aten.column_stack', 'vectors as columns', (shape) => (shape.length < 2 ? [...atLeast1d(shape), 1] : shape), () => 1);
+export const ColumnStack = stacking(
+  'aten.column_stack',
+  'vectors as columns',
+  (shape) => (shape.length < 2 ? [...atLeast1d(shape), 1] : shape),
+  () => 1,
+);

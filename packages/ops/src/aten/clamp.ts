@@ -20,11 +20,16 @@ const scalarOperand = (scalar: Scalar | undefined): readonly Promotable[] => (sc
 function boundedDType(self: Promotable, min: Scalar | undefined, max: Scalar | undefined, fail: Fail): DType {
   if (min === undefined && max === undefined) return fail('has neither min nor max, expected at least one');
   const dtype = resultType([self, ...scalarOperand(min), ...scalarOperand(max)]);
-  for (const [name, s] of [['min', min], ['max', max]] as const) if (s !== undefined) checkScalar(name, s, dtype, fail);
+  for (const [name, s] of [
+    ['min', min],
+    ['max', max],
+  ] as const)
+    if (s !== undefined) checkScalar(name, s, dtype, fail);
   return dtype === 'bool' ? fail('self and bounds are bool, expected numbers') : dtype;
 }
 
-const bound = (scalar: Scalar | undefined, dtype: DType): HostTensor | undefined => (scalar === undefined ? undefined : scalarTensor(scalar, dtype));
+const bound = (scalar: Scalar | undefined, dtype: DType): HostTensor | undefined =>
+  scalar === undefined ? undefined : scalarTensor(scalar, dtype);
 
 /** `min(max(x, min), max)`; a bound may be absent. The dtypes of self and bounds are promoted. */
 export const Clamp = defineOp({
@@ -34,7 +39,9 @@ export const Clamp = defineOp({
   attrs: { min: attr.optional(attr.scalar()), max: attr.optional(attr.scalar()) },
   elementwise: true,
   infer: ({ operands: { self }, attrs: { min, max }, fail }) => [tensorType(boundedDType(self, min, max, fail), self.shape)],
-  reference: ({ operands: { self }, attrs: { min, max }, results: [result] }) => [clamped(self, bound(min, result!.dtype), bound(max, result!.dtype), result!)],
+  reference: ({ operands: { self }, attrs: { min, max }, results: [result] }) => [
+    clamped(self, bound(min, result!.dtype), bound(max, result!.dtype), result!),
+  ],
 });
 
 /** {@link Clamp} with tensors as bounds; all three broadcast. */
@@ -47,7 +54,16 @@ export const ClampTensor = defineOp({
     const all = [self, min, max].filter((t) => t !== undefined);
     if (all.length === 1) fail('has neither min nor max, expected at least one');
     if (all.length === 3 && all.every((t) => t.dtype === 'bool')) fail('operands are bool, expected numbers');
-    return [tensorType(resultType(all), broadcastShapes(env, all.map((t) => t.shape), fail))];
+    return [
+      tensorType(
+        resultType(all),
+        broadcastShapes(
+          env,
+          all.map((t) => t.shape),
+          fail,
+        ),
+      ),
+    ];
   },
   reference: ({ operands: { self, min, max }, results: [result] }) => [clamped(self, min, max, result!)],
 });
@@ -82,7 +98,9 @@ export const ClampMinTensor = defineOp({
   summary: 'raises x to a lower bound, one an element',
   operands: { self: tensor(), min: tensor() },
   elementwise: true,
-  infer: ({ operands: { self, min }, env, fail }) => [tensorType(resultType([self, min]), broadcastShapes(env, [self.shape, min.shape], fail))],
+  infer: ({ operands: { self, min }, env, fail }) => [
+    tensorType(resultType([self, min]), broadcastShapes(env, [self.shape, min.shape], fail)),
+  ],
   decompose: ({ operands, builder }) => [builder.create(ClampTensor, operands).result],
 });
 
@@ -92,6 +110,8 @@ export const ClampMaxTensor = defineOp({
   summary: 'lowers x to an upper bound, one an element',
   operands: { self: tensor(), max: tensor() },
   elementwise: true,
-  infer: ({ operands: { self, max }, env, fail }) => [tensorType(resultType([self, max]), broadcastShapes(env, [self.shape, max.shape], fail))],
+  infer: ({ operands: { self, max }, env, fail }) => [
+    tensorType(resultType([self, max]), broadcastShapes(env, [self.shape, max.shape], fail)),
+  ],
   decompose: ({ operands, builder }) => [builder.create(ClampTensor, operands).result],
 });

@@ -15,7 +15,14 @@ export const Convolution = defineOp({
   name: 'aten.convolution',
   summary: 'convolution or transposed convolution over any number of axes',
   operands,
-  attrs: { stride: attr.ints(), padding: attr.ints(), dilation: attr.ints(), transposed: attr.bool(), output_padding: attr.ints(), groups: attr.int({ min: 1 }) },
+  attrs: {
+    stride: attr.ints(),
+    padding: attr.ints(),
+    dilation: attr.ints(),
+    transposed: attr.bool(),
+    output_padding: attr.ints(),
+    groups: attr.int({ min: 1 }),
+  },
   infer: ({ operands: o, attrs, env, fail }) => [(attrs.transposed ? inferConvTransposed : inferConv)(o, attrs, undefined, env, fail)],
   reference: ({ operands: o, attrs, results, fail }) => {
     const windows = convWindows(o.weight.shape.slice(2), attrs, fail);
@@ -43,7 +50,8 @@ const conv = <const N extends string>(name: N, rank: number) =>
       groups: attr.optional(attr.int({ min: 1 }), 1),
     },
     infer: ({ operands: o, attrs, env, fail }) => [inferConv(o, attrs, rank, env, fail)],
-    decompose: ({ operands: o, attrs, builder }) => builder.create(Convolution, o, { ...attrs, transposed: false, output_padding: [0] }).results,
+    decompose: ({ operands: o, attrs, builder }) =>
+      builder.create(Convolution, o, { ...attrs, transposed: false, output_padding: [0] }).results,
   });
 
 /** {@link Convolution} over one axis: input `[N, C, L]` or `[C, L]`, weight `[O, C / groups, K]`, bias `[O]`. */

@@ -71,7 +71,12 @@ export const DiagEmbed = defineOp({
     const axes = embeddedAxes(attrs, rank, fail);
     const rest = self.shape.slice(0, -1);
     const size = dimAdd(self.shape.at(-1)!, Math.abs(attrs.offset));
-    return [tensorType(self.dtype, Array.from({ length: rank + 1 }, (_, axis): Dim => (axes.includes(axis) ? size : rest.shift()!)))];
+    return [
+      tensorType(
+        self.dtype,
+        Array.from({ length: rank + 1 }, (_, axis): Dim => (axes.includes(axis) ? size : rest.shift()!)),
+      ),
+    ];
   },
   reference: ({ operands: { self }, attrs, results, fail }) => {
     const out = hostTensor(self.dtype, results[0]!.shape);
@@ -93,8 +98,17 @@ export const Diag = defineOp({
   attrs: { diagonal: attr.optional(attr.int(), 0) },
   infer: ({ operands: { self }, attrs: { diagonal }, env, fail }) => {
     const { shape } = self;
-    if (shape.length === 1) return [tensorType(self.dtype, Array.from({ length: 2 }, () => dimAdd(shape[0]!, Math.abs(diagonal))))];
-    return shape.length === 2 ? [tensorType(self.dtype, diagonalShape(shape, { offset: diagonal, dim1: 0, dim2: 1 }, env, fail))] : fail(`self has shape ${shapeText(shape)}, expected a vector or a matrix`);
+    if (shape.length === 1)
+      return [
+        tensorType(
+          self.dtype,
+          Array.from({ length: 2 }, () => dimAdd(shape[0]!, Math.abs(diagonal))),
+        ),
+      ];
+    return shape.length === 2
+      ? [tensorType(self.dtype, diagonalShape(shape, { offset: diagonal, dim1: 0, dim2: 1 }, env, fail))]
+      : fail(`self has shape ${shapeText(shape)}, expected a vector or a matrix`);
   },
-  decompose: ({ operands: { self }, attrs: { diagonal }, builder }) => builder.create(self.type.shape.length === 1 ? DiagEmbed : DiagonalCopy, { self }, { offset: diagonal }).results,
+  decompose: ({ operands: { self }, attrs: { diagonal }, builder }) =>
+    builder.create(self.type.shape.length === 1 ? DiagEmbed : DiagonalCopy, { self }, { offset: diagonal }).results,
 });

@@ -60,7 +60,8 @@ export const FmodScalar = scalarForm(fmodRule);
 const modeAttrs = { rounding_mode: attr.optional(attr.oneOf('trunc', 'floor')) };
 type Mode = 'trunc' | 'floor' | undefined;
 
-const modeDType = (operands: readonly Promotable[], mode: Mode, fail: Fail): DType => (mode === undefined ? floatResult(resultType(operands)) : noBools(resultType(operands), fail));
+const modeDType = (operands: readonly Promotable[], mode: Mode, fail: Fail): DType =>
+  mode === undefined ? floatResult(resultType(operands)) : noBools(resultType(operands), fail);
 
 function modeKernel(mode: Mode, dtype: DType, fail: Fail): Kernel {
   if (mode === undefined) return { float: (a, b) => a! / b! };
@@ -77,7 +78,9 @@ export const DivTensorMode = defineOp({
   operands: { self: tensor(), other: tensor() },
   attrs: modeAttrs,
   elementwise: true,
-  infer: ({ operands: { self, other }, attrs: { rounding_mode: mode }, env, fail }) => [tensorType(modeDType([self, other], mode, fail), broadcastShapes(env, [self.shape, other.shape], fail))],
+  infer: ({ operands: { self, other }, attrs: { rounding_mode: mode }, env, fail }) => [
+    tensorType(modeDType([self, other], mode, fail), broadcastShapes(env, [self.shape, other.shape], fail)),
+  ],
   reference: ({ operands: { self, other }, attrs: { rounding_mode: mode }, results: [result], fail }) => [
     applyKernel(modeKernel(mode, result!.dtype, fail), result!, result!.dtype, [self, other]),
   ],
@@ -90,7 +93,9 @@ export const DivScalarMode = defineOp({
   operands: { self: tensor() },
   attrs: { other: attr.scalar(), ...modeAttrs },
   elementwise: true,
-  infer: ({ operands: { self }, attrs: { other, rounding_mode: mode }, fail }) => [tensorType(modeDType([self, { scalar: other }], mode, fail), self.shape)],
+  infer: ({ operands: { self }, attrs: { other, rounding_mode: mode }, fail }) => [
+    tensorType(modeDType([self, { scalar: other }], mode, fail), self.shape),
+  ],
   reference: ({ operands: { self }, attrs: { other, rounding_mode: mode }, results: [result], fail }) => [
     applyKernel(modeKernel(mode, result!.dtype, fail), result!, result!.dtype, [self, scalarTensor(other, result!.dtype)]),
   ],

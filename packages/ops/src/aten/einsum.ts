@@ -1,4 +1,17 @@
-import { attr, countOf, type DType, hostTensor, type HostTensor, isFloat, isInteger, ShapeEnv, storer, tensorList, type TensorType, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  countOf,
+  type DType,
+  hostTensor,
+  type HostTensor,
+  isFloat,
+  isInteger,
+  ShapeEnv,
+  storer,
+  tensorList,
+  type TensorType,
+  tensorType,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { promoteTypes } from '../promotion.js';
 import { type Fail, forEachOffset, stridesOf } from '../shapes.js';
@@ -9,7 +22,8 @@ import { castTensor } from './support/elementwise.js';
 import { entriesOf } from './support/joining.js';
 
 /** Labels that the result does not have. */
-const summedLabels = ({ operands, output }: EinsumPlan): readonly string[] => [...new Set(operands.flat())].filter((label) => !output.includes(label));
+const summedLabels = ({ operands, output }: EinsumPlan): readonly string[] =>
+  [...new Set(operands.flat())].filter((label) => !output.includes(label));
 
 /** What a sum over axes of `dtype` gives. */
 const sumDType = (dtype: DType): DType => (isFloat(dtype) ? dtype : 'i64');
@@ -32,7 +46,8 @@ function resultDType(tensors: readonly TensorType[], plan: EinsumPlan, fail: Fai
     if (ready.some((l) => !own.has(l))) dtype = sumDType(dtype);
     if (ready.some((l) => !labels.has(l))) other = sumDType(other);
     const common = ready.find((l) => own.has(l) && labels.has(l));
-    if (common !== undefined && (dtype !== other || dtype === 'bool')) fail(`operands that are summed over the common axis "${common}" are ${dtype} and ${other}, expected one dtype other than bool`);
+    if (common !== undefined && (dtype !== other || dtype === 'bool'))
+      fail(`operands that are summed over the common axis "${common}" are ${dtype} and ${other}, expected one dtype other than bool`);
     dtype = promoteTypes(dtype, other);
     labels = new Set([...labels, ...own].filter((l) => !ready.includes(l)));
   }
@@ -85,22 +100,51 @@ export const Einsum = defineOp({
   attrs: { equation: attr.string(), path: attr.optional(attr.ints()) },
   infer: ({ operands, attrs, env, fail }) => {
     const tensors = entriesOf<TensorType>(operands.tensors, fail);
-    const plan = planEinsum(attrs.equation, tensors.map((t) => t.shape), env, fail);
-    return [tensorType(resultDType(tensors, plan, fail), plan.output.map((label) => plan.sizes.get(label)!))];
+    const plan = planEinsum(
+      attrs.equation,
+      tensors.map((t) => t.shape),
+      env,
+      fail,
+    );
+    return [
+      tensorType(
+        resultDType(tensors, plan, fail),
+        plan.output.map((label) => plan.sizes.get(label)!),
+      ),
+    ];
   },
   reference: ({ operands, attrs, results, fail }) => {
     const tensors = operands.tensors.map((t) => castTensor(t!, results[0]!.dtype));
     const out = hostTensor(results[0]!.dtype, results[0]!.shape);
-    if (countOf(out.shape) > 0) evaluate(tensors, planEinsum(attrs.equation, tensors.map((t) => t.shape), new ShapeEnv(), fail), out);
+    if (countOf(out.shape) > 0)
+      evaluate(
+        tensors,
+        planEinsum(
+          attrs.equation,
+          tensors.map((t) => t.shape),
+          new ShapeEnv(),
+          fail,
+        ),
+        out,
+      );
     return [out];
   },
   decompose: ({ operands, attrs, env, builder }) => {
     const values = operands.tensors.map((t) => t!);
-    const plan = planEinsum(attrs.equation, values.map((v) => v.type.shape), env, checked);
+    const plan = planEinsum(
+      attrs.equation,
+      values.map((v) => v.type.shape),
+      env,
+      checked,
+    );
     const types = values.map((v) => v.type);
     const long = values.length === 1 ? plan.operands : longLabels(types, plan);
-    const terms = values.map((value, i): Labelled => ({ value: values.length === 1 ? value : withoutOnes(builder, value), labels: long[i]! }));
-    const isRead = (label: string, from: number): boolean => plan.output.includes(label) || terms.slice(from).some((t) => t.labels.includes(label));
+    const terms = values.map((value, i): Labelled => ({
+      value: values.length === 1 ? value : withoutOnes(builder, value),
+      labels: long[i]!,
+    }));
+    const isRead = (label: string, from: number): boolean =>
+      plan.output.includes(label) || terms.slice(from).some((t) => t.labels.includes(label));
     let result = reduced(builder, terms[0]!, (label) => isRead(label, 1));
     terms.slice(1).forEach((term, i) => {
       const kept = (label: string): boolean => isRead(label, i + 2);

@@ -7,7 +7,11 @@ export const Embedding = defineOp({
   name: 'aten.embedding',
   summary: 'rows of weight by index',
   operands: { weight: tensor(), indices: tensor('i64', 'i32') },
-  attrs: { padding_idx: attr.optional(attr.dim(), -1), scale_grad_by_freq: attr.optional(attr.bool(), false), sparse: attr.optional(attr.bool(), false) },
+  attrs: {
+    padding_idx: attr.optional(attr.dim(), -1),
+    scale_grad_by_freq: attr.optional(attr.bool(), false),
+    sparse: attr.optional(attr.bool(), false),
+  },
   infer: ({ operands: { weight, indices }, fail }) => {
     if (weight.shape.length !== 2) fail(`weight has shape ${shapeText(weight.shape)}, expected [V, D]`);
     return [tensorType(weight.dtype, [...indices.shape, weight.shape[1]!])];

@@ -12,7 +12,8 @@ function expandShape(shape: readonly Dim[], size: readonly Dim[], env: ShapeEnv,
     const own = shape[i - lead];
     if (wanted === -1) return own ?? refuse(`axis ${i} is new, so -1 does not say its size`);
     if (env.lessEqual(0, wanted) === 'no') refuse(`axis ${i} has a negative size`);
-    if (own !== undefined && env.equal(own, wanted) === 'no' && env.equal(own, 1) === 'no') refuse(`only axes of size 1 expand, unlike axis ${i - lead}`);
+    if (own !== undefined && env.equal(own, wanted) === 'no' && env.equal(own, 1) === 'no')
+      refuse(`only axes of size 1 expand, unlike axis ${i - lead}`);
     return wanted;
   });
 }
@@ -62,5 +63,6 @@ export const BroadcastTensors = defineOp({
     );
     return tensors.map((t) => tensorType(t.dtype, shape));
   },
-  decompose: ({ operands: { tensors }, results, builder }) => tensors.map((t, i) => builder.create(Expand, { self: t! }, { size: results[i]!.shape }).result),
+  decompose: ({ operands: { tensors }, results, builder }) =>
+    tensors.map((t, i) => builder.create(Expand, { self: t! }, { size: results[i]!.shape }).result),
 });

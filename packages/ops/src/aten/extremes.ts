@@ -25,7 +25,14 @@ const nonEmpty = (): boolean => true;
 
 const extremum = (name: string, better: Better, what: string) => ({
   one: reduction({ name: `aten.${name}`, summary: `${what} element`, attrs: {}, dtype: same, nonEmpty, reducer: () => best(better) }),
-  along: reduction({ name: `aten.a${name}`, summary: `${what} elements along axes`, attrs: reductionAttrs.dims, dtype: same, nonEmpty, reducer: () => best(better) }),
+  along: reduction({
+    name: `aten.a${name}`,
+    summary: `${what} elements along axes`,
+    attrs: reductionAttrs.dims,
+    dtype: same,
+    nonEmpty,
+    reducer: () => best(better),
+  }),
 });
 
 const max = extremum('max', greater, 'largest');
@@ -45,7 +52,16 @@ function positions(result: ResultType, self: HostTensor, axes: readonly number[]
   const { starts, steps } = groupsOf(self.shape, axes);
   const out = hostTensor(result.dtype, result.shape);
   const store = storer(result.dtype);
-  starts.forEach((start, g) => store(out.data, g, bestOf(Array.from(steps, (step) => self.data[start + step]!), better)));
+  starts.forEach((start, g) =>
+    store(
+      out.data,
+      g,
+      bestOf(
+        Array.from(steps, (step) => self.data[start + step]!),
+        better,
+      ),
+    ),
+  );
   return out;
 }
 

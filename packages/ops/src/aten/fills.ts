@@ -46,7 +46,9 @@ export const FullLike = defineOp({
     checkScalar('fill_value', value, dtype, fail);
     return [tensorType(dtype, self.shape)];
   },
-  decompose: ({ attrs: { fill_value: value }, results: [result], builder }) => [builder.create(Full, {}, { size: result!.shape, fill_value: value, dtype: result!.dtype }).result],
+  decompose: ({ attrs: { fill_value: value }, results: [result], builder }) => [
+    builder.create(Full, {}, { size: result!.shape, fill_value: value, dtype: result!.dtype }).result,
+  ],
 });
 
 /** A tensor of shape `size` with `fill_value` everywhere; by default of the dtype of `self`. */
@@ -59,7 +61,9 @@ export const NewFull = defineOp({
     checkScalar('fill_value', value, dtype, fail);
     return [tensorType(dtype, checkSize(size, fail))];
   },
-  decompose: ({ attrs: { size, fill_value: value }, results: [result], builder }) => [builder.create(Full, {}, { size, fill_value: value, dtype: result!.dtype }).result],
+  decompose: ({ attrs: { size, fill_value: value }, results: [result], builder }) => [
+    builder.create(Full, {}, { size, fill_value: value, dtype: result!.dtype }).result,
+  ],
 });
 
 const constant = (name: string, summary: string, value: Scalar) =>
@@ -69,7 +73,9 @@ const constant = (name: string, summary: string, value: Scalar) =>
     operands: {},
     attrs: { size: attr.dims(), dtype: optionalDType },
     infer: ({ attrs: { size, dtype = defaultFloat }, fail }) => [tensorType(dtype, checkSize(size, fail))],
-    decompose: ({ attrs: { size }, results: [result], builder }) => [builder.create(Full, {}, { size, fill_value: value, dtype: result!.dtype }).result],
+    decompose: ({ attrs: { size }, results: [result], builder }) => [
+      builder.create(Full, {}, { size, fill_value: value, dtype: result!.dtype }).result,
+    ],
   });
 
 const like = (name: string, summary: string, value: Scalar) =>
@@ -79,7 +85,9 @@ const like = (name: string, summary: string, value: Scalar) =>
     operands: { self: tensor() },
     attrs: { dtype: optionalDType },
     infer: ({ operands: { self }, attrs: { dtype = self.dtype } }) => [tensorType(dtype, self.shape)],
-    decompose: ({ results: [result], builder }) => [builder.create(Full, {}, { size: result!.shape, fill_value: value, dtype: result!.dtype }).result],
+    decompose: ({ results: [result], builder }) => [
+      builder.create(Full, {}, { size: result!.shape, fill_value: value, dtype: result!.dtype }).result,
+    ],
   });
 
 const fresh = (name: string, summary: string, value: Scalar) =>
@@ -89,7 +97,9 @@ const fresh = (name: string, summary: string, value: Scalar) =>
     operands: { self: tensor() },
     attrs: { size: attr.dims(), dtype: optionalDType },
     infer: ({ operands: { self }, attrs: { size, dtype = self.dtype }, fail }) => [tensorType(dtype, checkSize(size, fail))],
-    decompose: ({ attrs: { size }, results: [result], builder }) => [builder.create(Full, {}, { size, fill_value: value, dtype: result!.dtype }).result],
+    decompose: ({ attrs: { size }, results: [result], builder }) => [
+      builder.create(Full, {}, { size, fill_value: value, dtype: result!.dtype }).result,
+    ],
   });
 
 /** {@link Full} of 0, f32 by default. */

@@ -27,7 +27,10 @@ export const NanToNum = unary({
   kernel: ({ nan = 0, posinf, neginf }, dtype) => {
     const high = posinf ?? largestOf(dtype);
     const low = neginf ?? -largestOf(dtype);
-    return { float: (x) => (Number.isNaN(x) ? nan : x === Number.POSITIVE_INFINITY ? high : x === Number.NEGATIVE_INFINITY ? low : x), integer: (x) => x };
+    return {
+      float: (x) => (Number.isNaN(x) ? nan : x === Number.POSITIVE_INFINITY ? high : x === Number.NEGATIVE_INFINITY ? low : x),
+      integer: (x) => x,
+    };
   },
 });
 

@@ -31,7 +31,8 @@ export const Glu = defineOp({
     const out = hostTensor(result!.dtype, result!.shape);
     const store = storer(result!.dtype);
     starts.forEach((from, g) => {
-      for (let k = 0; k < half; k++) store(out.data, halved.starts[g]! + halved.steps[k]!, data[from + steps[k]!]! * sigmoid(data[from + steps[k + half]!]!));
+      for (let k = 0; k < half; k++)
+        store(out.data, halved.starts[g]! + halved.steps[k]!, data[from + steps[k]!]! * sigmoid(data[from + steps[k + half]!]!));
     });
     return [out];
   },
@@ -53,14 +54,17 @@ export const PreluKernel = defineOp({
     checkSame(self.dtype, weight.dtype, fail);
     return [tensorType(self.dtype, broadcastShapes(env, [self.shape, weight.shape], fail))];
   },
-  reference: ({ operands: { self, weight }, results: [result] }) => [mapNumbers(result!, [self, weight], (x, w) => (x! > 0 ? x! : w! * x!))],
+  reference: ({ operands: { self, weight }, results: [result] }) => [
+    mapNumbers(result!, [self, weight], (x, w) => (x! > 0 ? x! : w! * x!)),
+  ],
   decompose: ({ operands: { self, weight }, builder: b }) => {
     const condition = b.create(GtScalar, { self }, { other: intScalar(0) }).result;
     return [b.create(WhereSelf, { condition, self, other: b.create(MulTensor, { self: weight, other: self }).result }).result];
   },
 });
 
-const checkSame = (self: string, weight: string, fail: Fail): void => void (self === weight || fail(`weight is ${weight}, expected ${self} as self`));
+const checkSame = (self: string, weight: string, fail: Fail): void =>
+  void (self === weight || fail(`weight is ${weight}, expected ${self} as self`));
 
 /** {@link PreluKernel} with one slope, or one for each index of axis 1 (the channels) of self. */
 export const Prelu = defineOp({
@@ -72,7 +76,8 @@ export const Prelu = defineOp({
     checkSame(self.dtype, weight.dtype, fail);
     const single = weight.shape.every((d) => d === 1);
     const channels: Dim = self.shape.length > 1 ? self.shape[1]! : 1;
-    if (weight.shape.length > 1 || (!single && (self.shape.length === 0 || env.equal(weight.shape[0]!, channels) === 'no'))) fail(`weight has shape ${shapeText(weight.shape)}, expected [1] or ${shapeText([channels])}`);
+    if (weight.shape.length > 1 || (!single && (self.shape.length === 0 || env.equal(weight.shape[0]!, channels) === 'no')))
+      fail(`weight has shape ${shapeText(weight.shape)}, expected [1] or ${shapeText([channels])}`);
     return [self];
   },
   decompose: ({ operands: { self, weight }, builder }) => {
@@ -93,7 +98,8 @@ export const Dropout = defineOp({
   attrs: { p: attr.float(), train: attr.bool() },
   elementwise: true,
   view: true,
-  infer: ({ operands: { input }, attrs: { p, train }, fail }) => (train && p > 0 ? fail('train is true: elements are dropped at random; export the model in evaluation mode') : [input]),
+  infer: ({ operands: { input }, attrs: { p, train }, fail }) =>
+    train && p > 0 ? fail('train is true: elements are dropped at random; export the model in evaluation mode') : [input],
   reference: ({ operands: { input } }) => [input],
   decompose: ({ operands: { input } }) => [input],
 });

@@ -37,7 +37,9 @@ export const IndexSelect = defineOp({
     const axis = wrapAxis(attrs.dim, self.shape.length, fail);
     if (index.shape.length > 1) fail(`index has shape ${shapeText(index.shape)}, expected a vector`);
     if (self.shape.length > 0) return [tensorType(self.dtype, self.shape.with(axis, numel(index)))];
-    return env.equal(numel(index), 1) === 'no' ? fail(`index has shape ${shapeText(index.shape)}, expected one element for a 0-d self`) : [self];
+    return env.equal(numel(index), 1) === 'no'
+      ? fail(`index has shape ${shapeText(index.shape)}, expected one element for a 0-d self`)
+      : [self];
   },
   reference: ({ operands: { self, index }, attrs, results, fail }) => {
     const shape = atLeastVector(self.shape) as readonly number[];
@@ -51,7 +53,8 @@ export const IndexSelect = defineOp({
 /** Shape of `self` and `indices` broadcast to each other except along `axis`, where each keeps its own size. */
 function alongShape(self: TensorType, indices: TensorType, axis: number, env: ShapeEnv, fail: Fail): readonly Dim[] {
   if (self.shape.length === 0) fail('self is a 0-d tensor, which has no axis');
-  if (self.shape.length !== indices.shape.length) fail(`indices has shape ${shapeText(indices.shape)}, expected the rank of self ${shapeText(self.shape)}`);
+  if (self.shape.length !== indices.shape.length)
+    fail(`indices has shape ${shapeText(indices.shape)}, expected the rank of self ${shapeText(self.shape)}`);
   return broadcastShapes(env, [self.shape.with(axis, 1), indices.shape.with(axis, 1)], fail).with(axis, indices.shape[axis]!);
 }
 
@@ -65,7 +68,10 @@ export const TakeAlongDim = defineOp({
   operands: { self: tensor(), indices: tensor('i64') },
   attrs: { dim: attr.optional(attr.int()) },
   infer: ({ operands: { self, indices }, attrs: { dim }, env, fail }) => [
-    tensorType(self.dtype, dim === undefined ? [numel(indices)] : alongShape(self, indices, wrapAxis(dim, self.shape.length, fail), env, fail)),
+    tensorType(
+      self.dtype,
+      dim === undefined ? [numel(indices)] : alongShape(self, indices, wrapAxis(dim, self.shape.length, fail), env, fail),
+    ),
   ],
   reference: ({ operands: { self, indices }, attrs: { dim }, results, fail }) => {
     const out = hostTensor(self.dtype, results[0]!.shape);

@@ -14,13 +14,28 @@ interface GridAttrs {
 }
 
 /** Result type: input `[N, C, …sizes]`, grid `[N, …places, rank]`, result `[N, C, …places]`. */
-function inferGrid(input: TensorType, grid: TensorType, { interpolation_mode }: GridAttrs, rank: number | undefined, env: ShapeEnv, fail: Fail): TensorType {
+function inferGrid(
+  input: TensorType,
+  grid: TensorType,
+  { interpolation_mode }: GridAttrs,
+  rank: number | undefined,
+  env: ShapeEnv,
+  fail: Fail,
+): TensorType {
   const axes = rank ?? input.shape.length - 2;
   if (axes !== 2 && axes !== 3) fail(`input has shape ${shapeText(input.shape)}, expected rank 4 or 5`);
-  const fits = input.shape.length === axes + 2 && grid.shape.length === axes + 2 && env.equal(grid.shape.at(-1)!, axes) !== 'no' && env.equal(input.shape[0]!, grid.shape[0]!) !== 'no';
-  if (!fits) fail(`input has shape ${shapeText(input.shape)} and grid ${shapeText(grid.shape)}, expected [N, C, …] with ${axes} axes and [N, …, ${axes}]`);
+  const fits =
+    input.shape.length === axes + 2 &&
+    grid.shape.length === axes + 2 &&
+    env.equal(grid.shape.at(-1)!, axes) !== 'no' &&
+    env.equal(input.shape[0]!, grid.shape[0]!) !== 'no';
+  if (!fits)
+    fail(
+      `input has shape ${shapeText(input.shape)} and grid ${shapeText(grid.shape)}, expected [N, C, …] with ${axes} axes and [N, …, ${axes}]`,
+    );
   if (input.dtype !== grid.dtype) fail(`input is ${input.dtype} and grid ${grid.dtype}, expected one dtype`);
-  if (input.shape.slice(2).some((d) => env.lessEqual(1, d) === 'no')) fail(`input has shape ${shapeText(input.shape)}, expected non-empty axes`);
+  if (input.shape.slice(2).some((d) => env.lessEqual(1, d) === 'no'))
+    fail(`input has shape ${shapeText(input.shape)}, expected non-empty axes`);
   if (axes === 3 && interpolation_mode === 2) fail('interpolation_mode is 2 (bicubic), which is only defined for two axes');
   return tensorType(input.dtype, [...input.shape.slice(0, 2), ...grid.shape.slice(1, -1)]);
 }
@@ -30,16 +45,14 @@ function sample(input: HostTensor, grid: HostTensor, options: GridAttrs, shape: 
   const store = storer(input.dtype);
   const [batch, channels, ...sizes] = input.shape as [number, number, ...number[]];
   const rank = sizes.length;
-  const axes = sizes.map(
-    (size): Axis => ({
-      size,
-      interpolation: interpolations[options.interpolation_mode]!,
-      padding: paddings[options.padding_mode]!,
-      alignCorners: options.align_corners,
-      nanToStart: rank === 2,
-      round: coordinateRounding(input.dtype),
-    }),
-  );
+  const axes = sizes.map((size): Axis => ({
+    size,
+    interpolation: interpolations[options.interpolation_mode]!,
+    padding: paddings[options.padding_mode]!,
+    alignCorners: options.align_corners,
+    nanToStart: rank === 2,
+    round: coordinateRounding(input.dtype),
+  }));
   const [plane, places] = [countOf(sizes), countOf(shape.slice(2))];
   // torch's 2-D kernel reads 0 outside and weighs it, which a weight that is not finite shows; nearest and 3-D leave it out.
   const weighs = rank === 2 && options.interpolation_mode !== 1;
@@ -50,7 +63,9 @@ function sample(input: HostTensor, grid: HostTensor, options: GridAttrs, shape: 
       const readings = axes.map((axis, i): Reading => readAt(grid.data[at + rank - 1 - i] as number, axis));
       let taps: (readonly [number, number])[] = [[0, 1]];
       readings.forEach((r, i) => {
-        taps = taps.flatMap(([offset, weight]) => r.at.map((index, k) => [index < 0 || offset < 0 ? -1 : offset * sizes[i]! + index, weight * r.weight[k]!] as const));
+        taps = taps.flatMap(([offset, weight]) =>
+          r.at.map((index, k) => [index < 0 || offset < 0 ? -1 : offset * sizes[i]! + index, weight * r.weight[k]!] as const),
+        );
       });
       for (let c = 0; c < channels; c++) {
         let sum = 0;
@@ -89,5 +104,6 @@ export const GridSampler = defineOp({
   operands,
   attrs,
   infer: ({ operands: { input, grid }, attrs: a, env, fail }) => [inferGrid(input, grid, a, undefined, env, fail)],
-  decompose: ({ operands: o, attrs: a, builder }) => builder.create(o.input.type.shape.length === 4 ? GridSampler2d : GridSampler3d, o, a).results,
+  decompose: ({ operands: o, attrs: a, builder }) =>
+    builder.create(o.input.type.shape.length === 4 ? GridSampler2d : GridSampler3d, o, a).results,
 });

@@ -7,7 +7,8 @@ const floats = ['f32', 'f64', 'f16', 'bf16'] as const;
 const input = tensor(...floats);
 const parameter = optionalTensor(...floats);
 
-const channelsOf = (type: TensorType, fail: Fail): Dim => (type.shape.length < 2 ? fail(`input has shape ${shapeText(type.shape)}, expected at least 2 axes`) : type.shape[1]!);
+const channelsOf = (type: TensorType, fail: Fail): Dim =>
+  type.shape.length < 2 ? fail(`input has shape ${shapeText(type.shape)}, expected at least 2 axes`) : type.shape[1]!;
 
 /**
  * `y = (x - mean) · rstd · weight + bias`, mean and biased variance over each of `group` runs of channels and all
@@ -21,8 +22,10 @@ export const NativeGroupNorm = defineOp({
   attrs: { N: attr.dim(), C: attr.dim(), HxW: attr.dim(), group: attr.int({ min: 1 }), eps: attr.float() },
   infer: ({ operands: { input: x, weight, bias }, attrs, env, fail }) => {
     const stated = dimProduct([attrs.N, attrs.C, attrs.HxW]);
-    if (env.equal(dimProduct(x.shape), stated) === 'no') fail(`input has shape ${shapeText(x.shape)}, expected N·C·HxW = ${shapeText([stated])} elements`);
-    if (env.divides(attrs.group, attrs.C) === 'no') fail(`input has ${shapeText([attrs.C])} channels, expected a multiple of group ${attrs.group}`);
+    if (env.equal(dimProduct(x.shape), stated) === 'no')
+      fail(`input has shape ${shapeText(x.shape)}, expected N·C·HxW = ${shapeText([stated])} elements`);
+    if (env.divides(attrs.group, attrs.C) === 'no')
+      fail(`input has ${shapeText([attrs.C])} channels, expected a multiple of group ${attrs.group}`);
     checkParameters(x, [attrs.C], { weight, bias }, env, fail);
     const statistics = tensorType(x.dtype, [attrs.N, attrs.group]);
     return [tensorType(x.dtype, x.shape), statistics, statistics];
@@ -44,7 +47,8 @@ export const GroupNorm = defineOp({
   attrs: { num_groups: attr.int({ min: 1 }), eps: attr.optional(attr.float(), 1e-5) },
   infer: ({ operands: { input: x, weight, bias }, attrs, env, fail }) => {
     const channels = channelsOf(x, fail);
-    if (env.divides(attrs.num_groups, channels) === 'no') fail(`input has ${shapeText([channels])} channels, expected a multiple of num_groups ${attrs.num_groups}`);
+    if (env.divides(attrs.num_groups, channels) === 'no')
+      fail(`input has ${shapeText([channels])} channels, expected a multiple of num_groups ${attrs.num_groups}`);
     checkParameters(x, [channels], { weight, bias }, env, fail);
     return [tensorType(x.dtype, x.shape)];
   },
@@ -65,7 +69,8 @@ export const InstanceNorm = defineOp({
   attrs: { use_input_stats: attr.bool(), momentum: attr.float(), eps: attr.float() },
   infer: ({ operands: { input: x, weight, bias, running_mean, running_var }, attrs, env, fail }) => {
     checkParameters(x, [channelsOf(x, fail)], { weight, bias, running_mean, running_var }, env, fail);
-    if (!attrs.use_input_stats && (running_mean === undefined || running_var === undefined)) fail('use_input_stats is false, expected running_mean and running_var');
+    if (!attrs.use_input_stats && (running_mean === undefined || running_var === undefined))
+      fail('use_input_stats is false, expected running_mean and running_var');
     return [tensorType(x.dtype, x.shape)];
   },
   reference: ({ operands: { input: x, weight, bias, running_mean, running_var }, attrs }) => {

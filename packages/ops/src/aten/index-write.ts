@@ -1,4 +1,17 @@
-import { attr, type Dim, type Elements, hostTensor, type HostTensor, isInteger, numel, type ShapeEnv, storer, tensor, type TensorType, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  type Dim,
+  type Elements,
+  hostTensor,
+  type HostTensor,
+  isInteger,
+  numel,
+  type ShapeEnv,
+  storer,
+  tensor,
+  type TensorType,
+  tensorType,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { broadcastShapes, broadcastStrides, type Fail, forEachOffset, shapeText, stridesOf, wrapAxis } from '../shapes.js';
 import { Accumulator } from './support/accumulator.js';
@@ -11,11 +24,19 @@ function checkVector(index: TensorType, fail: Fail): void {
 }
 
 /** Refuses a `source` that is not of the shape of `self` with as many indices along `dim` as `index` has. */
-function checkSource(self: TensorType, dim: number, index: TensorType, source: TensorType, env: ShapeEnv, fail: Fail): readonly TensorType[] {
+function checkSource(
+  self: TensorType,
+  dim: number,
+  index: TensorType,
+  source: TensorType,
+  env: ShapeEnv,
+  fail: Fail,
+): readonly TensorType[] {
   checkVector(index, fail);
   const axis = wrapAxis(dim, self.shape.length, fail);
   const wanted: readonly Dim[] = self.shape.length === 0 ? [] : self.shape.with(axis, numel(index));
-  const scalar = self.shape.length === 0 && source.shape.length <= 1 && env.equal(numel(source), 1) !== 'no' && env.equal(numel(index), 1) !== 'no';
+  const scalar =
+    self.shape.length === 0 && source.shape.length <= 1 && env.equal(numel(source), 1) !== 'no' && env.equal(numel(index), 1) !== 'no';
   const fits = source.shape.length === wanted.length && source.shape.every((d, i) => env.equal(d, wanted[i]!) !== 'no');
   if (!fits && !scalar) fail(`source has shape ${shapeText(source.shape)}, expected ${shapeText(wanted)}`);
   if (source.dtype !== self.dtype) fail(`source is ${source.dtype}, expected ${self.dtype} as self`);
@@ -23,7 +44,13 @@ function checkSource(self: TensorType, dim: number, index: TensorType, source: T
 }
 
 /** Calls `visit` with the offset in `self` of each element of a tensor that lies at `index` along `dim`. */
-function forEachSelected(self: HostTensor, dim: number, index: readonly number[], visit: (at: number, from: number) => void, fail: Fail): void {
+function forEachSelected(
+  self: HostTensor,
+  dim: number,
+  index: readonly number[],
+  visit: (at: number, from: number) => void,
+  fail: Fail,
+): void {
   const shape = atLeastVector(self.shape) as readonly number[];
   const axis = wrapAxis(dim, self.shape.length, fail);
   const strides = stridesOf(shape);
@@ -49,7 +76,9 @@ export const IndexAdd = defineOp({
     const scaled = hostTensor(source.dtype, source.shape);
     const store = storer(source.dtype);
     const factor = isInteger(self.dtype) ? BigInt(alpha.kind === 'float' ? Math.trunc(alpha.value) : alpha.value) : Number(alpha.value);
-    source.data.forEach((v: number | bigint, i: number) => store(scaled.data, i, typeof factor === 'bigint' ? BigInt(v) * factor : Number(v) * factor));
+    source.data.forEach((v: number | bigint, i: number) =>
+      store(scaled.data, i, typeof factor === 'bigint' ? BigInt(v) * factor : Number(v) * factor),
+    );
     forEachSelected(self, dim, numbers(index), sums.from(scaled), fail);
     return [sums.result()];
   },
@@ -73,7 +102,13 @@ export const IndexCopy = defineOp({
 function fillAt(self: HostTensor, dim: number, index: HostTensor, value: HostTensor, fail: Fail): HostTensor {
   const size = atLeastVector(self.shape)[wrapAxis(dim, self.shape.length, fail)]!;
   const out = hostTensor(self.dtype, self.shape, self.data.slice() as Elements);
-  forEachSelected(self, dim, numbers(index).map((at) => (at < 0 ? at + size : at)), (at) => void (out.data[at] = value.data[0]!), fail);
+  forEachSelected(
+    self,
+    dim,
+    numbers(index).map((at) => (at < 0 ? at + size : at)),
+    (at) => void (out.data[at] = value.data[0]!),
+    fail,
+  );
   return out;
 }
 
@@ -113,7 +148,8 @@ export const Put = defineOp({
   operands: { self: tensor(), index: tensor('i64'), source: tensor() },
   attrs: { accumulate: attr.optional(attr.bool(), false) },
   infer: ({ operands: { self, index, source }, env, fail }) => {
-    if (env.equal(numel(index), numel(source)) === 'no') fail(`source has shape ${shapeText(source.shape)}, expected as many elements as index ${shapeText(index.shape)}`);
+    if (env.equal(numel(index), numel(source)) === 'no')
+      fail(`source has shape ${shapeText(source.shape)}, expected as many elements as index ${shapeText(index.shape)}`);
     return source.dtype === self.dtype ? [self] : fail(`source is ${source.dtype}, expected ${self.dtype} as self`);
   },
   reference: ({ operands: { self, index, source }, attrs, fail }) => {
@@ -131,7 +167,9 @@ export const MaskedScatter = defineOp({
   summary: 'the true places of a mask filled from source in order',
   operands: { self: tensor(), mask: tensor('bool'), source: tensor() },
   infer: ({ operands: { self, mask, source }, env, fail }) =>
-    source.dtype === self.dtype ? [tensorType(self.dtype, broadcastShapes(env, [self.shape, mask.shape], fail))] : fail(`source is ${source.dtype}, expected ${self.dtype} as self`),
+    source.dtype === self.dtype
+      ? [tensorType(self.dtype, broadcastShapes(env, [self.shape, mask.shape], fail))]
+      : fail(`source is ${source.dtype}, expected ${self.dtype} as self`),
   reference: ({ operands: { self, mask, source }, results, fail }) => {
     const { shape } = results[0]!;
     const out = hostTensor(self.dtype, shape);

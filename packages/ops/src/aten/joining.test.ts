@@ -14,7 +14,8 @@ const n = graph.env.declare('n', { min: 2 });
 const m = graph.env.declare('m', { min: 2 });
 const f32 = (...shape: TensorType['shape']): TensorType => tensorType('f32', shape);
 
-const shapeOf = (op: OpDefinition, operands: Parameters<typeof inferOp>[1], attrs = {}): string => inferOp(op, operands, attrs, graph)[0]!.shape.map(dimText).join(' ');
+const shapeOf = (op: OpDefinition, operands: Parameters<typeof inferOp>[1], attrs = {}): string =>
+  inferOp(op, operands, attrs, graph)[0]!.shape.map(dimText).join(' ');
 
 describe('symbolic sizes', () => {
   test.each([

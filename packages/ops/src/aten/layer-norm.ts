@@ -78,6 +78,8 @@ export const RmsNorm = defineOp({
     const squares = new Float64Array(groups);
     for (let i = 0; i < input.data.length; i++) squares[Math.floor(i / inner)]! += (input.data[i] as number) ** 2 / inner;
     const scale = inverseRoots(squares, attrs.eps ?? (input.dtype === 'f64' ? 2 ** -52 : 2 ** -23));
-    return [normalized(input, { outer: 1, groups, inner }, new Float64Array(groups), scale, { weight, bias: undefined, index: (i) => i % inner })];
+    return [
+      normalized(input, { outer: 1, groups, inner }, new Float64Array(groups), scale, { weight, bias: undefined, index: (i) => i % inner }),
+    ];
   },
 });

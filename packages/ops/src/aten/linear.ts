@@ -18,12 +18,18 @@ export const Linear = defineOp({
     const k = weight.shape.at(-1);
     const last = input.shape.at(-1);
     if (k === undefined || weight.shape.length > 2) return fail(`weight has shape ${shapeText(weight.shape)}, expected [N, K] or [K]`);
-    if (last === undefined || env.equal(last, k) === 'no') return fail(`input has shape ${shapeText(input.shape)}, expected its last dim to be ${shapeText([k])}`);
+    if (last === undefined || env.equal(last, k) === 'no')
+      return fail(`input has shape ${shapeText(input.shape)}, expected its last dim to be ${shapeText([k])}`);
     const shape = [...input.shape.slice(0, -1), ...weight.shape.slice(0, -1)];
     const lead = shape.length - (bias?.shape.length ?? 0);
-    const broadcasts = lead >= 0 && (bias?.shape ?? []).every((d, i) => env.equal(d, 1) !== 'no' || env.equal(d, shape[i + lead]!) !== 'no');
-    if (!broadcasts) fail(`bias has shape ${shapeText(bias!.shape)}, expected ${shapeText(weight.shape.slice(0, -1))} or another shape that broadcasts to the result ${shapeText(shape)}`);
-    if (bias !== undefined && weight.shape.length === 1 && input.shape.length > 1) fail(`weight has shape ${shapeText(weight.shape)}, expected [N, K] when there is a bias`);
+    const broadcasts =
+      lead >= 0 && (bias?.shape ?? []).every((d, i) => env.equal(d, 1) !== 'no' || env.equal(d, shape[i + lead]!) !== 'no');
+    if (!broadcasts)
+      fail(
+        `bias has shape ${shapeText(bias!.shape)}, expected ${shapeText(weight.shape.slice(0, -1))} or another shape that broadcasts to the result ${shapeText(shape)}`,
+      );
+    if (bias !== undefined && weight.shape.length === 1 && input.shape.length > 1)
+      fail(`weight has shape ${shapeText(weight.shape)}, expected [N, K] when there is a bias`);
     checkFactors([input, weight, bias], fail);
     return [tensorType(input.dtype, shape)];
   },

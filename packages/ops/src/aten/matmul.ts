@@ -1,4 +1,16 @@
-import { type Builder, type Dim, dimProduct, hostTensor, type HostTensor, type ShapeEnv, storer, tensor, type TensorType, tensorType, type Value } from '@qfuse/ir';
+import {
+  type Builder,
+  type Dim,
+  dimProduct,
+  hostTensor,
+  type HostTensor,
+  type ShapeEnv,
+  storer,
+  tensor,
+  type TensorType,
+  tensorType,
+  type Value,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { type Fail, shapeText } from '../shapes.js';
 import { Expand } from './expand.js';
@@ -16,9 +28,16 @@ function product(left: HostTensor, right: HostTensor, result: Result): readonly 
 }
 
 /** The type of the product of `left` and `right`, which must have these ranks. */
-function productType(left: TensorType, right: TensorType, ranks: readonly [number, number], env: ShapeEnv, fail: Fail): readonly TensorType[] {
+function productType(
+  left: TensorType,
+  right: TensorType,
+  ranks: readonly [number, number],
+  env: ShapeEnv,
+  fail: Fail,
+): readonly TensorType[] {
   checkFactors([left, right], fail);
-  if (left.shape.length !== ranks[0] || right.shape.length !== ranks[1]) fail(`operands have shapes ${shapeText(left.shape)} and ${shapeText(right.shape)}, expected ranks ${ranks[0]} and ${ranks[1]}`);
+  if (left.shape.length !== ranks[0] || right.shape.length !== ranks[1])
+    fail(`operands have shapes ${shapeText(left.shape)} and ${shapeText(right.shape)}, expected ranks ${ranks[0]} and ${ranks[1]}`);
   return [tensorType(left.dtype, productShape(left.shape, right.shape, env, fail))];
 }
 
@@ -38,7 +57,8 @@ export const Bmm = defineOp({
   operands: { self: tensor(), mat2: tensor() },
   infer: ({ operands: { self, mat2 }, env, fail }) => {
     const [type] = productType(self, mat2, [3, 3], env, fail);
-    if (env.equal(self.shape[0]!, mat2.shape[0]!) === 'no') fail(`operands have shapes ${shapeText(self.shape)} and ${shapeText(mat2.shape)}, expected one batch size`);
+    if (env.equal(self.shape[0]!, mat2.shape[0]!) === 'no')
+      fail(`operands have shapes ${shapeText(self.shape)} and ${shapeText(mat2.shape)}, expected one batch size`);
     return [type!];
   },
   reference: ({ operands: { self, mat2 }, results }) => product(self, mat2, results[0]!),
@@ -68,7 +88,13 @@ const dotProduct = <N extends 'tensor' | 'other'>(name: string, second: N) =>
     decompose: ({ operands, builder }) => {
       const [row, column] = [operands['self']!, operands[second]!];
       const k = row.type.shape[0]!;
-      return [reshapeTo(builder, builder.create(Mm, { self: reshapeTo(builder, row, [1, k]), mat2: reshapeTo(builder, column, [k, 1]) }).result, [])];
+      return [
+        reshapeTo(
+          builder,
+          builder.create(Mm, { self: reshapeTo(builder, row, [1, k]), mat2: reshapeTo(builder, column, [k, 1]) }).result,
+          [],
+        ),
+      ];
     },
   });
 

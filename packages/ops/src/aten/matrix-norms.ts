@@ -12,9 +12,11 @@ type MatrixNorm = (at: (row: number, column: number) => number, rows: number, co
 const sumsOf = (count: number, along: number, at: (i: number, k: number) => number): number[] =>
   Array.from({ length: count }, (_, i) => Array.from({ length: along }, (_unused, k) => Math.abs(at(i, k))).reduce((a, b) => a + b, 0));
 
-const columnSums: (pick: (...xs: number[]) => number) => MatrixNorm = (pick) => (at, rows, columns) => pick(...sumsOf(columns, rows, (c, r) => at(r, c)));
+const columnSums: (pick: (...xs: number[]) => number) => MatrixNorm = (pick) => (at, rows, columns) =>
+  pick(...sumsOf(columns, rows, (c, r) => at(r, c)));
 const rowSums: (pick: (...xs: number[]) => number) => MatrixNorm = (pick) => (at, rows, columns) => pick(...sumsOf(rows, columns, at));
-const spectral: (f: (values: readonly number[]) => number) => MatrixNorm = (f) => (at, rows, columns) => f(singularValues(at, rows, columns));
+const spectral: (f: (values: readonly number[]) => number) => MatrixNorm = (f) => (at, rows, columns) =>
+  f(singularValues(at, rows, columns));
 
 /** The largest of sizes, 0 of none. */
 const largest = (...sizes: number[]): number => Math.max(0, ...sizes);
@@ -32,7 +34,8 @@ const numbered: Readonly<Record<string, MatrixNorm>> = {
 function typeOf(self: TensorType, dim: readonly number[], keepdim: boolean, dtype: DType | undefined, fail: Fail): TensorType {
   const result = dtype ?? self.dtype;
   if (!isFloat(self.dtype)) fail(`self is ${self.dtype}, expected a float dtype`);
-  if (!isFloat(result) || promoteTypes(self.dtype, result) !== result) fail(`dtype is ${result}, expected a float dtype that holds all values of ${self.dtype}`);
+  if (!isFloat(result) || promoteTypes(self.dtype, result) !== result)
+    fail(`dtype is ${result}, expected a float dtype that holds all values of ${self.dtype}`);
   if (dim.length !== 2) fail(`dim has ${dim.length} axes, expected the two of a matrix`);
   if (self.shape.length < 2) fail(`self has shape ${shapeText(self.shape)}, expected at least 2 axes`);
   return tensorType(result, reducedShape(self.shape, wrapAxes(dim, self.shape.length, fail), keepdim));
@@ -41,7 +44,13 @@ function typeOf(self: TensorType, dim: readonly number[], keepdim: boolean, dtyp
 /** Applies `norm` to the matrices that lie along `axes` (rows first). */
 function normsOf(self: HostTensor, axes: readonly number[], norm: MatrixNorm, result: ResultType): HostTensor {
   const { starts } = groupsOf(self.shape, axes);
-  const [rows, columns] = axes.map((axis) => groupsOf(self.shape, self.shape.map((_, i) => i).filter((i) => i === axis)).steps) as [Float64Array, Float64Array];
+  const [rows, columns] = axes.map(
+    (axis) =>
+      groupsOf(
+        self.shape,
+        self.shape.map((_, i) => i).filter((i) => i === axis),
+      ).steps,
+  ) as [Float64Array, Float64Array];
   const data = self.data as Float64Array;
   const out = Float64Array.from(starts, (start) => norm((r, c) => data[start + rows[r]! + columns[c]!]!, rows.length, columns.length));
   return castTensor({ dtype: 'f64', shape: result.shape, data: out }, result.dtype);
@@ -61,7 +70,8 @@ export const LinalgMatrixNormStrOrd = defineOp({
   infer: ({ operands: { self }, attrs: { dim, keepdim, dtype }, fail }) => [typeOf(self, dim, keepdim, dtype, fail)],
   reference: ({ operands: { self }, attrs: { ord, dim }, results: [result], fail }) => {
     const axes = wrapAxes(dim, self.shape.length, fail);
-    const euclidean: MatrixNorm = (at, rows, columns) => Math.sqrt(sumsOf(rows, columns, (r, c) => at(r, c) ** 2).reduce((a, b) => a + b, 0));
+    const euclidean: MatrixNorm = (at, rows, columns) =>
+      Math.sqrt(sumsOf(rows, columns, (r, c) => at(r, c) ** 2).reduce((a, b) => a + b, 0));
     return [normsOf(castTensor(self, result!.dtype), axes, ord === 'nuc' ? nuclear : euclidean, result!)];
   },
 });

@@ -47,7 +47,9 @@ const valuesOnly = <const N extends string>(name: N, rank: number, whole: typeof
     summary: `maxima of windows over the last ${rank} ax${rank === 1 ? 'i' : 'e'}s`,
     operands: { self: tensor(...numbers) },
     attrs,
-    infer: ({ operands: { self }, attrs: a, env, fail }) => [tensorType(self.dtype, poolShape(self, poolWindows(a, rank, fail), a.ceil_mode, env, fail))],
+    infer: ({ operands: { self }, attrs: a, env, fail }) => [
+      tensorType(self.dtype, poolShape(self, poolWindows(a, rank, fail), a.ceil_mode, env, fail)),
+    ],
     decompose: ({ operands, attrs: a, builder }) => [builder.create(whole, operands, a).results[0]!],
   });
 

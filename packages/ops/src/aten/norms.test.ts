@@ -26,7 +26,10 @@ describe('layer norm', () => {
     expect(out).toEqual(tensorOf('bf16', [1, 2, 2], [-1.341640786, -0.447213595, 0.447213595, 1.341640786]));
   });
 
-  test('weight of f32 beside an input of halves', () => expect(runOp(LayerNorm, { input: tensorOf('f16', [2], [-1, 1]), weight: row(2, 2) }, { normalized_shape: [2], eps: 0 })[0]).toEqual(tensorOf('f16', [2], [-2, 2])));
+  test('weight of f32 beside an input of halves', () =>
+    expect(runOp(LayerNorm, { input: tensorOf('f16', [2], [-1, 1]), weight: row(2, 2) }, { normalized_shape: [2], eps: 0 })[0]).toEqual(
+      tensorOf('f16', [2], [-2, 2]),
+    ));
 
   test('a constant row with eps 0 is NaN, an empty one has mean 0', () => {
     expect([...runOp(LayerNorm, { input: row(3, 3) }, { normalized_shape: [2], eps: 0 })[0]!.data]).toEqual([NaN, NaN]);
@@ -37,11 +40,14 @@ describe('layer norm', () => {
   test('symbolic sizes', () => {
     const graph = new Graph();
     const [n, c] = [graph.env.declare('n'), graph.env.declare('c', { min: 1 })];
-    expect(inferOp(NativeLayerNorm, { input: f32(n, c) }, { normalized_shape: [c], eps: 1 }, graph).map((t) => t.shape.map(dimText).join())).toEqual(['n,c', 'n,1', 'n,1']);
+    expect(
+      inferOp(NativeLayerNorm, { input: f32(n, c) }, { normalized_shape: [c], eps: 1 }, graph).map((t) => t.shape.map(dimText).join()),
+    ).toEqual(['n,c', 'n,1', 'n,1']);
   });
 
   test('refusals', () => {
-    const refused = (operands: Parameters<typeof inferOp>[1], normalized_shape: number[], why: string) => expect(() => inferOp(LayerNorm, operands, { normalized_shape })).toThrow(why);
+    const refused = (operands: Parameters<typeof inferOp>[1], normalized_shape: number[], why: string) =>
+      expect(() => inferOp(LayerNorm, operands, { normalized_shape })).toThrow(why);
     refused({ input: f32(2, 3) }, [2], 'input has shape [2, 3], expected it to end in normalized_shape [2]');
     refused({ input: f32(2, 3) }, [], 'normalized_shape is empty');
     refused({ input: f32(2, 3), weight: f32(1) }, [3], 'weight has shape [1], expected [3]');
@@ -51,12 +57,20 @@ describe('layer norm', () => {
 });
 
 describe('rms norm', () => {
-  test('as torch', () => expect(rounded(runOp(RmsNorm, { input: pattern([2, 3]), weight: row(1, 2, 3) }, { normalized_shape: [3], eps: 0.5 })[0])).toEqual([-1.358732, -1.358732, 0, 0.439941, 1.759765, 3.959472]));
+  test('as torch', () =>
+    expect(rounded(runOp(RmsNorm, { input: pattern([2, 3]), weight: row(1, 2, 3) }, { normalized_shape: [3], eps: 0.5 })[0])).toEqual([
+      -1.358732, -1.358732, 0, 0.439941, 1.759765, 3.959472,
+    ]));
 
   test('keeps the dtype of the input; eps defaults to the machine epsilon of f32, or f64', () => {
     const tiny = 2 ** -12;
-    expect(runOp(RmsNorm, { input: tensorOf('bf16', [1], [tiny]), weight: row(1) }, { normalized_shape: [1] })[0]).toEqual(tensorOf('bf16', [1], [tiny / Math.sqrt(tiny ** 2 + 2 ** -23)]));
-    expect(runOp(RmsNorm, { input: tensorOf('f64', [1], [2 ** -26]) }, { normalized_shape: [1] })[0]!.data[0]).toBeCloseTo(Math.SQRT1_2, 12);
+    expect(runOp(RmsNorm, { input: tensorOf('bf16', [1], [tiny]), weight: row(1) }, { normalized_shape: [1] })[0]).toEqual(
+      tensorOf('bf16', [1], [tiny / Math.sqrt(tiny ** 2 + 2 ** -23)]),
+    );
+    expect(runOp(RmsNorm, { input: tensorOf('f64', [1], [2 ** -26]) }, { normalized_shape: [1] })[0]!.data[0]).toBeCloseTo(
+      Math.SQRT1_2,
+      12,
+    );
   });
 });
 
@@ -72,16 +86,34 @@ describe('group and instance norm', () => {
 
   test('of instances, from the input or from running statistics', () => {
     const input = pattern([1, 2, 3]);
-    expect(rounded(runOp(InstanceNorm, { input, weight: row(1, 2) }, { use_input_stats: true, momentum: 0.1, eps: 0.5 })[0])).toEqual([-0.92582, 0, 0.92582, -1.85164, 0, 1.85164]);
-    expect(rounded(runOp(InstanceNorm, { input, running_mean: row(0, 1), running_var: row(3, 8) }, { use_input_stats: false, momentum: 0.1, eps: 1 })[0])).toEqual([-1, -0.5, 0, 0, 0.333333, 0.666667]);
-    expect(() => inferOp(InstanceNorm, { input: f32(1, 2, 3) }, { use_input_stats: false, momentum: 0.1, eps: 1 })).toThrow('expected running_mean and running_var');
+    expect(rounded(runOp(InstanceNorm, { input, weight: row(1, 2) }, { use_input_stats: true, momentum: 0.1, eps: 0.5 })[0])).toEqual([
+      -0.92582, 0, 0.92582, -1.85164, 0, 1.85164,
+    ]);
+    expect(
+      rounded(
+        runOp(
+          InstanceNorm,
+          { input, running_mean: row(0, 1), running_var: row(3, 8) },
+          { use_input_stats: false, momentum: 0.1, eps: 1 },
+        )[0],
+      ),
+    ).toEqual([-1, -0.5, 0, 0, 0.333333, 0.666667]);
+    expect(() => inferOp(InstanceNorm, { input: f32(1, 2, 3) }, { use_input_stats: false, momentum: 0.1, eps: 1 })).toThrow(
+      'expected running_mean and running_var',
+    );
   });
 
   test('refusals', () => {
-    expect(() => inferOp(GroupNorm, { input: f32(1, 4, 2) }, { num_groups: 3 })).toThrow('input has [4] channels, expected a multiple of num_groups 3');
+    expect(() => inferOp(GroupNorm, { input: f32(1, 4, 2) }, { num_groups: 3 })).toThrow(
+      'input has [4] channels, expected a multiple of num_groups 3',
+    );
     expect(() => inferOp(GroupNorm, { input: f32(4) }, { num_groups: 2 })).toThrow('expected at least 2 axes');
-    expect(() => inferOp(NativeGroupNorm, { input: f32(1, 4, 2) }, { N: 1, C: 4, HxW: 3, group: 2, eps: 1 })).toThrow('expected N·C·HxW = [12] elements');
-    expect(() => inferOp(NativeGroupNorm, { input: f32(1, 4, 2) }, { N: 1, C: 4, HxW: 2, group: 3, eps: 1 })).toThrow('expected a multiple of group 3');
+    expect(() => inferOp(NativeGroupNorm, { input: f32(1, 4, 2) }, { N: 1, C: 4, HxW: 3, group: 2, eps: 1 })).toThrow(
+      'expected N·C·HxW = [12] elements',
+    );
+    expect(() => inferOp(NativeGroupNorm, { input: f32(1, 4, 2) }, { N: 1, C: 4, HxW: 2, group: 3, eps: 1 })).toThrow(
+      'expected a multiple of group 3',
+    );
   });
 });
 
@@ -96,22 +128,43 @@ describe('batch norm', () => {
     const operands = { input, weight: row(1, 2), bias: row(1, -1), ...running };
     expect(rounded(runOp(BatchNorm, operands, { training: false, ...numbers })[0])).toEqual(evaluated);
     expect(runOp(NativeBatchNormLegitNoTraining, operands, numbers).map(rounded)).toEqual([evaluated, [], []]);
-    expect(runOp(NativeBatchNormLegitFunctional, operands, { training: false, ...numbers }).map(rounded)).toEqual([evaluated, [], [], [0.5, 1], [1, 4]]);
+    expect(runOp(NativeBatchNormLegitFunctional, operands, { training: false, ...numbers }).map(rounded)).toEqual([
+      evaluated,
+      [],
+      [],
+      [0.5, 1],
+      [1, 4],
+    ]);
   });
 
   test('with the statistics of the batch, and the new running ones', () => {
-    const statistics = [[0.5, 0.75], [0.458831, 0.439057]];
+    const statistics = [
+      [0.5, 0.75],
+      [0.458831, 0.439057],
+    ];
     expect(rounded(runOp(BatchNorm, { input, ...running }, { training: true, ...numbers })[0])).toEqual(trained);
     expect(runOp(NativeBatchNormLegitNoStats, { input }, { training: true, ...numbers }).map(rounded)).toEqual([trained, ...statistics]);
-    expect(runOp(NativeBatchNormLegitFunctional, { input, ...running }, { training: true, ...numbers }).map(rounded)).toEqual([trained, ...statistics, [0.5, 0.975], [1.466667, 4.225]]);
+    expect(runOp(NativeBatchNormLegitFunctional, { input, ...running }, { training: true, ...numbers }).map(rounded)).toEqual([
+      trained,
+      ...statistics,
+      [0.5, 0.975],
+      [1.466667, 4.225],
+    ]);
   });
 
-  test('an empty tensor stays empty, whatever its rank', () => expect(runOp(BatchNorm, { input: hostTensor('f32', [0]) }, { training: true, ...numbers })[0]!.shape).toEqual([0]));
+  test('an empty tensor stays empty, whatever its rank', () =>
+    expect(runOp(BatchNorm, { input: hostTensor('f32', [0]) }, { training: true, ...numbers })[0]!.shape).toEqual([0]));
 
   test('refusals', () => {
-    expect(() => inferOp(BatchNorm, { input: f32(2, 2) }, { training: false, ...numbers })).toThrow('training is false, expected running_mean and running_var');
+    expect(() => inferOp(BatchNorm, { input: f32(2, 2) }, { training: false, ...numbers })).toThrow(
+      'training is false, expected running_mean and running_var',
+    );
     expect(() => inferOp(BatchNorm, { input: f32(2) }, { training: true, ...numbers })).toThrow('expected at least 2 axes');
-    expect(() => inferOp(BatchNorm, { input: f32(2, 3), weight: f32(2) }, { training: true, ...numbers })).toThrow('weight has shape [2], expected [3]');
-    expect(() => inferOp(NativeBatchNormLegitNoStats, { input: f32(2, 3) }, { training: false, ...numbers })).toThrow('there are no running statistics');
+    expect(() => inferOp(BatchNorm, { input: f32(2, 3), weight: f32(2) }, { training: true, ...numbers })).toThrow(
+      'weight has shape [2], expected [3]',
+    );
+    expect(() => inferOp(NativeBatchNormLegitNoStats, { input: f32(2, 3) }, { training: false, ...numbers })).toThrow(
+      'there are no running statistics',
+    );
   });
 });

@@ -17,7 +17,8 @@ const dtypeAttr = { dtype: attr.optional(attr.dtype()) };
 
 /** The `p`-norm of numbers: `(Σ |x|ᵖ)^(1/p)`; ∞ is the largest size, -∞ the smallest, 0 counts what is not 0. */
 function vectorNorm(p: number): Reducer {
-  const fold = (start: number, f: (a: number, size: number) => number) => (xs: Float64Array) => xs.reduce((a, x) => f(a, Math.abs(x)), start);
+  const fold = (start: number, f: (a: number, size: number) => number) => (xs: Float64Array) =>
+    xs.reduce((a, x) => f(a, Math.abs(x)), start);
   if (p === Number.POSITIVE_INFINITY) return { float: fold(0, Math.max) };
   if (p === Number.NEGATIVE_INFINITY) return { float: fold(Number.POSITIVE_INFINITY, Math.min) };
   if (p === 0) return { float: fold(0, (a, size) => a + (size === 0 ? 0 : 1)) };
@@ -30,7 +31,8 @@ function vectorNorm(p: number): Reducer {
 function normDType(self: DType, dtype: DType | undefined, fail: Fail): DType {
   if (!isFloat(self)) return fail(`self is ${self}, expected a float dtype`);
   if (dtype === undefined) return self;
-  if (!isFloat(dtype) || promoteTypes(self, dtype) !== dtype) fail(`dtype is ${dtype}, expected a float dtype that holds all values of ${self}`);
+  if (!isFloat(dtype) || promoteTypes(self, dtype) !== dtype)
+    fail(`dtype is ${dtype}, expected a float dtype that holds all values of ${self}`);
   return dtype;
 }
 
@@ -84,7 +86,9 @@ export const NormScalarOptDim = reduction({
   dtype: (self, _, fail) => normDType(self, undefined, fail),
   nonEmpty,
   reducer: ({ p }) => vectorNorm(orderOf(p)),
-  decompose: ({ operands: { self }, attrs: { p, dim, keepdim }, builder }) => [builder.create(LinalgVectorNorm, { self }, { ord: p ?? two, dim, keepdim }).result],
+  decompose: ({ operands: { self }, attrs: { p, dim, keepdim }, builder }) => [
+    builder.create(LinalgVectorNorm, { self }, { ord: p ?? two, dim, keepdim }).result,
+  ],
 });
 
 /** {@link NormScalarOptDim} of elements cast to `dtype`. */
@@ -95,7 +99,9 @@ export const NormScalarOptDimDtype = reduction({
   dtype: (self, { dtype }, fail) => normDType(self, dtype, fail),
   nonEmpty,
   reducer: ({ p }) => vectorNorm(orderOf(p)),
-  decompose: ({ operands: { self }, attrs: { p, dim, keepdim, dtype }, builder }) => [builder.create(LinalgVectorNorm, { self }, { ord: p ?? two, dim, keepdim, dtype }).result],
+  decompose: ({ operands: { self }, attrs: { p, dim, keepdim, dtype }, builder }) => [
+    builder.create(LinalgVectorNorm, { self }, { ord: p ?? two, dim, keepdim, dtype }).result,
+  ],
 });
 
 /** {@link NormScalar} of elements cast to `dtype`. */
@@ -106,7 +112,9 @@ export const NormScalarOptDtype = reduction({
   dtype: (self, { dtype }, fail) => normDType(self, dtype, fail),
   nonEmpty,
   reducer: ({ p }) => vectorNorm(orderOf(p)),
-  decompose: ({ operands: { self }, attrs: { p, dtype }, builder }) => [builder.create(LinalgVectorNorm, { self }, { ord: p ?? two, dtype }).result],
+  decompose: ({ operands: { self }, attrs: { p, dtype }, builder }) => [
+    builder.create(LinalgVectorNorm, { self }, { ord: p ?? two, dtype }).result,
+  ],
 });
 
 /** `√(Σ x²)` along the axes `dim`: {@link LinalgVectorNorm} of order 2. */
@@ -116,5 +124,7 @@ export const FrobeniusNormDim = reduction({
   attrs: { dim: attr.ints(), keepdim: dims.keepdim },
   dtype: (self, _, fail) => normDType(self, undefined, fail),
   reducer: () => vectorNorm(2),
-  decompose: ({ operands: { self }, attrs: { dim, keepdim }, builder }) => [builder.create(LinalgVectorNorm, { self }, { ord: floatScalar(2), dim, keepdim }).result],
+  decompose: ({ operands: { self }, attrs: { dim, keepdim }, builder }) => [
+    builder.create(LinalgVectorNorm, { self }, { ord: floatScalar(2), dim, keepdim }).result,
+  ],
 });

@@ -8,7 +8,9 @@ export const OneHot = defineOp({
   operands: { self: tensor('i64') },
   attrs: { num_classes: attr.optional(attr.int(), -1) },
   infer: ({ operands: { self }, attrs: { num_classes }, fail }) =>
-    num_classes < 1 ? fail(`num_classes is ${num_classes}, expected at least 1; -1 would take the number of classes from the data`) : [tensorType('i64', [...self.shape, num_classes])],
+    num_classes < 1
+      ? fail(`num_classes is ${num_classes}, expected at least 1; -1 would take the number of classes from the data`)
+      : [tensorType('i64', [...self.shape, num_classes])],
   reference: ({ operands: { self }, attrs: { num_classes }, results, fail }) => {
     const out = hostTensor('i64', results[0]!.shape);
     self.data.forEach((given: number | bigint, i: number) => {

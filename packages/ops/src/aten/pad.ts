@@ -13,7 +13,9 @@ export const ConstantPadNd = defineOp({
     checkScalar('value', attrs.value, self.dtype, fail);
     return [paddedType(self, attrs.pad, 'constant', env, fail)];
   },
-  reference: ({ operands: { self }, attrs: { pad, value }, results }) => [padded(self, pad, 'constant', results[0]!.shape, scalarTensor(value, self.dtype).data[0]!)],
+  reference: ({ operands: { self }, attrs: { pad, value }, results }) => [
+    padded(self, pad, 'constant', results[0]!.shape, scalarTensor(value, self.dtype).data[0]!),
+  ],
 });
 
 type Around = Exclude<PadMode, 'constant'>;
@@ -22,7 +24,11 @@ type Around = Exclude<PadMode, 'constant'>;
 const padding = (name: string, mode: Around, attribute: 'padding' | 'pad', axes?: number) =>
   defineOp({
     name,
-    summary: { reflect: 'a tensor with its mirror image around it', replicate: 'a tensor with its border repeated around it', circular: 'a tensor that goes on around its ends' }[mode],
+    summary: {
+      reflect: 'a tensor with its mirror image around it',
+      replicate: 'a tensor with its border repeated around it',
+      circular: 'a tensor that goes on around its ends',
+    }[mode],
     operands: { self: tensor() },
     attrs: { [attribute]: attr.dims() },
     infer: ({ operands: { self }, attrs, env, fail }) => {
@@ -54,14 +60,21 @@ export const ReplicationPad3d = padding('aten.replication_pad3d', 'replicate', '
 /** The other end: `1 2 | 0 1 2 | 0 1`; at most once around what negative numbers leave. */
 export const PadCircular = padding('aten._pad_circular', 'circular', 'pad');
 
-const around = { reflect: [ReflectionPad1d, ReflectionPad2d, ReflectionPad3d], replicate: [ReplicationPad1d, ReplicationPad2d, ReplicationPad3d] } as const;
+const around = {
+  reflect: [ReflectionPad1d, ReflectionPad2d, ReflectionPad3d],
+  replicate: [ReplicationPad1d, ReplicationPad2d, ReplicationPad3d],
+} as const;
 
 /** Padding of the last axes: `constant` with `value` (default 0), `reflect`, `replicate` or `circular`. */
 export const Pad = defineOp({
   name: 'aten.pad',
   summary: 'a tensor with something around it',
   operands: { self: tensor() },
-  attrs: { pad: attr.dims(), mode: attr.optional(attr.oneOf('constant', 'reflect', 'replicate', 'circular'), 'constant'), value: attr.optional(attr.float()) },
+  attrs: {
+    pad: attr.dims(),
+    mode: attr.optional(attr.oneOf('constant', 'reflect', 'replicate', 'circular'), 'constant'),
+    value: attr.optional(attr.float()),
+  },
   infer: ({ operands: { self }, attrs: { pad, mode, value }, env, fail }) => {
     if (mode !== 'constant' && (value ?? 0) !== 0) fail(`value is ${value}, which mode "${mode}" does not take`);
     return [paddedType(self, pad, mode, env, fail)];

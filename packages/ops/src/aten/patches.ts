@@ -22,7 +22,8 @@ function windowsOf(attrs: WindowAttrs, fail: Fail): Windows {
 function placesOf(size: Pair<Dim>, windows: Windows, env: ShapeEnv, fail: Fail): Pair<Dim> {
   const along = (i: 0 | 1): Dim => {
     const room = dimSub(dimAdd(size[i], 2 * windows.padding[i]), windows.dilation[i] * (windows.kernel_size[i] - 1) + 1);
-    if (env.lessEqual(0, room) === 'no') fail(`kernel_size [${windows.kernel_size.join(', ')}] does not fit an image of ${shapeText(size)}`);
+    if (env.lessEqual(0, room) === 'no')
+      fail(`kernel_size [${windows.kernel_size.join(', ')}] does not fit an image of ${shapeText(size)}`);
     return env.simplify(dimAdd(dimFloorDiv(room, windows.stride[i]), 1));
   };
   return [along(0), along(1)];
@@ -42,7 +43,8 @@ function planeOffsets(windows: Windows, [height, width]: Pair, [rows, columns]: 
   for (let i = 0; i < kh; i++)
     for (let j = 0; j < kw; j++) {
       const across = positions(windows, 1, j, columns, width);
-      for (const y of positions(windows, 0, i, rows, height)) for (const x of across) out.push(x === OUTSIDE || y === OUTSIDE ? OUTSIDE : y * width + x);
+      for (const y of positions(windows, 0, i, rows, height))
+        for (const x of across) out.push(x === OUTSIDE || y === OUTSIDE ? OUTSIDE : y * width + x);
     }
   return out;
 }
@@ -55,10 +57,17 @@ export const Im2col = defineOp({
   attrs: windowAttrs,
   infer: ({ operands: { self }, attrs, env, fail }) => {
     const { shape } = self;
-    if ((shape.length !== 3 && shape.length !== 4) || shape.slice(-3).includes(0)) return fail(`self has shape ${shapeText(shape)}, expected [C, H, W] or [N, C, H, W] without empty axes but N`);
+    if ((shape.length !== 3 && shape.length !== 4) || shape.slice(-3).includes(0))
+      return fail(`self has shape ${shapeText(shape)}, expected [C, H, W] or [N, C, H, W] without empty axes but N`);
     const [c, h, w] = shape.slice(-3) as [Dim, Dim, Dim];
     const windows = windowsOf(attrs, fail);
-    return [tensorType(self.dtype, [...shape.slice(0, -3), dimMul(c, windows.kernel_size[0] * windows.kernel_size[1]), dimProduct(placesOf([h, w], windows, env, fail))])];
+    return [
+      tensorType(self.dtype, [
+        ...shape.slice(0, -3),
+        dimMul(c, windows.kernel_size[0] * windows.kernel_size[1]),
+        dimProduct(placesOf([h, w], windows, env, fail)),
+      ]),
+    ];
   },
   reference: ({ operands: { self }, attrs, results, fail }) => {
     const [h, w] = self.shape.slice(-2) as [number, number];
@@ -77,14 +86,18 @@ export const Col2im = defineOp({
   infer: ({ operands: { self }, attrs, env, fail }) => {
     const { shape } = self;
     const [h, w] = attrs.output_size;
-    if (attrs.output_size.length !== 2 || h === undefined || w === undefined) return fail(`output_size is ${shapeText(attrs.output_size)}, expected two numbers`);
-    if ((shape.length !== 2 && shape.length !== 3) || shape.slice(-2).includes(0)) return fail(`self has shape ${shapeText(shape)}, expected [C·kh·kw, L] or [N, C·kh·kw, L] without empty axes but N`);
+    if (attrs.output_size.length !== 2 || h === undefined || w === undefined)
+      return fail(`output_size is ${shapeText(attrs.output_size)}, expected two numbers`);
+    if ((shape.length !== 2 && shape.length !== 3) || shape.slice(-2).includes(0))
+      return fail(`self has shape ${shapeText(shape)}, expected [C·kh·kw, L] or [N, C·kh·kw, L] without empty axes but N`);
     const windows = windowsOf(attrs, fail);
     const places = placesOf([h, w], windows, env, fail);
     const taps = windows.kernel_size[0] * windows.kernel_size[1];
     const [rows, length] = shape.slice(-2) as [Dim, Dim];
-    if (env.divides(taps, rows) === 'no') fail(`self has ${shapeText([rows])} rows, expected a multiple of ${taps}, the size of the kernel`);
-    if (env.equal(length, dimMul(places[0], places[1])) === 'no') fail(`self has ${shapeText([length])} columns, expected ${shapeText([dimMul(places[0], places[1])])}, the number of window places`);
+    if (env.divides(taps, rows) === 'no')
+      fail(`self has ${shapeText([rows])} rows, expected a multiple of ${taps}, the size of the kernel`);
+    if (env.equal(length, dimMul(places[0], places[1])) === 'no')
+      fail(`self has ${shapeText([length])} columns, expected ${shapeText([dimMul(places[0], places[1])])}, the number of window places`);
     return [tensorType(self.dtype, [...shape.slice(0, -2), dimFloorDiv(rows, taps), h, w])];
   },
   reference: ({ operands: { self }, attrs, results, fail }) => {
@@ -111,7 +124,8 @@ const unfolded = (name: string) =>
       const axis = wrapAxis(dimension, self.shape.length, fail);
       const length = self.shape[axis] ?? 1;
       if (step < 1) fail(`step is ${step}, expected at least 1`);
-      if (size < 0 || env.lessEqual(size, length) === 'no') fail(`size is ${size}, expected 0 to ${shapeText([length])}, the size of axis ${axis}`);
+      if (size < 0 || env.lessEqual(size, length) === 'no')
+        fail(`size is ${size}, expected 0 to ${shapeText([length])}, the size of axis ${axis}`);
       if (self.shape.length === 0) return [tensorType(self.dtype, [size])];
       return [tensorType(self.dtype, [...self.shape.with(axis, env.simplify(dimAdd(dimFloorDiv(dimSub(length, size), step), 1))), size])];
     },

@@ -13,7 +13,10 @@ function imageOf(shape: readonly Dim[], factor: number, name: string, fail: Fail
 }
 
 /** Axes `order` after `lead` axes that stay. */
-const behind = (lead: number, order: readonly number[]): readonly number[] => [...Array.from({ length: lead }, (_, i) => i), ...order.map((i) => i + lead)];
+const behind = (lead: number, order: readonly number[]): readonly number[] => [
+  ...Array.from({ length: lead }, (_, i) => i),
+  ...order.map((i) => i + lead),
+];
 
 /** `out[…, c, h·r + i, w·r + j] = self[…, c·r² + i·r + j, h, w]` with `r = upscale_factor`: `[…, C·r², H, W]` to `[…, C, H·r, W·r]`. */
 export const PixelShuffle = defineOp({
@@ -45,7 +48,8 @@ export const PixelUnshuffle = defineOp({
     const [lead, c, h, w] = imageOf(self.shape, r, 'downscale_factor', fail);
     // ATen gives an empty image back as it is.
     if (self.shape.includes(0)) return [self];
-    if (env.divides(r, h) === 'no' || env.divides(r, w) === 'no') fail(`self has shape ${shapeText(self.shape)}, expected height and width to be multiples of downscale_factor ${r}`);
+    if (env.divides(r, h) === 'no' || env.divides(r, w) === 'no')
+      fail(`self has shape ${shapeText(self.shape)}, expected height and width to be multiples of downscale_factor ${r}`);
     return [tensorType(self.dtype, [...lead, dimMul(c, r * r), dimFloorDiv(h, r), dimFloorDiv(w, r)])];
   },
   decompose: ({ operands: { self }, attrs: { downscale_factor: r }, results, builder }) => {

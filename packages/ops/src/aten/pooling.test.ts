@@ -20,7 +20,10 @@ describe('max pooling', () => {
 
   test('with dilation; an empty stride is the kernel', () => {
     const [values, indices] = runOp(MaxPool1dWithIndices, { self: pattern([1, 1, 7], 5) }, { kernel_size: [2], stride: [], dilation: [3] });
-    expect([rounded(values), rounded(indices)]).toEqual([[1, 0], [3, 2]]);
+    expect([rounded(values), rounded(indices)]).toEqual([
+      [1, 0],
+      [3, 2],
+    ]);
   });
 
   test('the first of equals and the last NaN win', () => {
@@ -32,40 +35,64 @@ describe('max pooling', () => {
   });
 
   test('of integers, without a batch axis, of -inf', () => {
-    expect([...runOp(MaxPool1d, { self: tensorOf('i64', [1, 2], [2n ** 60n, 2n ** 60n + 1n]) }, { kernel_size: [2] })[0]!.data]).toEqual([2n ** 60n + 1n]);
+    expect([...runOp(MaxPool1d, { self: tensorOf('i64', [1, 2], [2n ** 60n, 2n ** 60n + 1n]) }, { kernel_size: [2] })[0]!.data]).toEqual([
+      2n ** 60n + 1n,
+    ]);
     expect(runOp(MaxPool3d, { self: pattern([2, 2, 2, 2]) }, { kernel_size: [2] })[0]!.shape).toEqual([2, 1, 1, 1]);
-    expect([...runOp(MaxPool1d, { self: tensorOf('f32', [1, 2], [-Infinity, -Infinity]) }, { kernel_size: [2] })[0]!.data]).toEqual([-Infinity]);
+    expect([...runOp(MaxPool1d, { self: tensorOf('f32', [1, 2], [-Infinity, -Infinity]) }, { kernel_size: [2] })[0]!.data]).toEqual([
+      -Infinity,
+    ]);
   });
 
   test('adaptive', () => {
     const [values, indices] = runOp(AdaptiveMaxPool2d, { self: pattern([1, 1, 3, 4], 11) }, { output_size: [2, 3] });
-    expect([rounded(values), rounded(indices)]).toEqual([[3, 4, 5, 7, 8, 8], [5, 6, 7, 9, 10, 10]]);
+    expect([rounded(values), rounded(indices)]).toEqual([
+      [3, 4, 5, 7, 8, 8],
+      [5, 6, 7, 9, 10, 10],
+    ]);
   });
 
   test('a window that dilation and padding leave without elements is refused', () => {
-    expect(() => runOp(MaxPool1d, { self: pattern([1, 1, 1]) }, { kernel_size: [2], stride: [1], padding: [1], dilation: [2] })).toThrow('a window holds no element');
+    expect(() => runOp(MaxPool1d, { self: pattern([1, 1, 1]) }, { kernel_size: [2], stride: [1], padding: [1], dilation: [2] })).toThrow(
+      'a window holds no element',
+    );
   });
 });
 
 describe('average pooling', () => {
   test('counts padding or not', () => {
-    expect(rounded(runOp(AvgPool2d, { self: image }, overhanging)[0])).toEqual([0.166667, 1.333333, 2.666667, 2.166667, 2.166667, 4.166667, 0.5, 1.75, 2.75]);
-    expect(rounded(runOp(AvgPool2d, { self: image }, { ...overhanging, count_include_pad: false })[0])).toEqual([0.5, 2, 4, 4.333333, 2.166667, 4.166667, 2, 3.5, 5.5]);
+    expect(rounded(runOp(AvgPool2d, { self: image }, overhanging)[0])).toEqual([
+      0.166667, 1.333333, 2.666667, 2.166667, 2.166667, 4.166667, 0.5, 1.75, 2.75,
+    ]);
+    expect(rounded(runOp(AvgPool2d, { self: image }, { ...overhanging, count_include_pad: false })[0])).toEqual([
+      0.5, 2, 4, 4.333333, 2.166667, 4.166667, 2, 3.5, 5.5,
+    ]);
   });
 
   test('with another divisor', () => {
-    expect(rounded(runOp(AvgPool2d, { self: pattern([1, 1, 4, 4], 11) }, { kernel_size: [2], divisor_override: 3 })[0])).toEqual([0.666667, 3.333333, 4, 3]);
+    expect(rounded(runOp(AvgPool2d, { self: pattern([1, 1, 4, 4], 11) }, { kernel_size: [2], divisor_override: 3 })[0])).toEqual([
+      0.666667, 3.333333, 4, 3,
+    ]);
     expect(() => inferOp(AvgPool2d, { self: f32(1, 4, 4) }, { kernel_size: [2], divisor_override: 0 })).toThrow('divisor_override is 0');
   });
 
-  test('of integers truncates', () => expect(rounded(runOp(AvgPool1d, { self: tensorOf('i64', [1, 1, 6], [-2, -1, 0, 1, 2, 3]) }, { kernel_size: [2] })[0])).toEqual([-1, 0, 2]));
+  test('of integers truncates', () =>
+    expect(rounded(runOp(AvgPool1d, { self: tensorOf('i64', [1, 1, 6], [-2, -1, 0, 1, 2, 3]) }, { kernel_size: [2] })[0])).toEqual([
+      -1, 0, 2,
+    ]));
 
   test('adaptive: parts overlap when sizes do not divide', () => {
-    expect(rounded(runOp(AdaptiveAvgPool2d, { self: pattern([1, 1, 3, 4], 11) }, { output_size: [2, 3] })[0])).toEqual([0.5, 1.5, 2.5, 4.5, 5.5, 3.75]);
+    expect(rounded(runOp(AdaptiveAvgPool2d, { self: pattern([1, 1, 3, 4], 11) }, { output_size: [2, 3] })[0])).toEqual([
+      0.5, 1.5, 2.5, 4.5, 5.5, 3.75,
+    ]);
     expect(runOp(AdaptiveAvgPool1d, { self: pattern([2, 3]) }, { output_size: [0] })[0]!.shape).toEqual([2, 0]);
   });
 
-  test('infinities and NaN go through', () => expect([...runOp(AvgPool1d, { self: tensorOf('f32', [1, 4], [Infinity, 1, NaN, 1]) }, { kernel_size: [2] })[0]!.data]).toEqual([Infinity, NaN]));
+  test('infinities and NaN go through', () =>
+    expect([...runOp(AvgPool1d, { self: tensorOf('f32', [1, 4], [Infinity, 1, NaN, 1]) }, { kernel_size: [2] })[0]!.data]).toEqual([
+      Infinity,
+      NaN,
+    ]));
 });
 
 test('an empty batch stays empty', () => {

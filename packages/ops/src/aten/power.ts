@@ -27,7 +27,12 @@ export const PowTensorTensor = tensorForm(pow, 'Tensor_Tensor', 'exponent');
 /** {@link PowTensorTensor} of a Python number. */
 export const PowScalar = scalarFirstForm(pow, 'Scalar', 'exponent');
 
-const floatPow: BinaryRule = { name: 'float_power', summary: 'self to the power of exponent, in f64', compute: () => 'f64', kernel: () => kernel };
+const floatPow: BinaryRule = {
+  name: 'float_power',
+  summary: 'self to the power of exponent, in f64',
+  compute: () => 'f64',
+  kernel: () => kernel,
+};
 
 /** `selfᵉˣᵖᵒⁿᵉⁿᵗ` computed in f64; the result is f64. */
 export const FloatPowerTensorTensor = tensorForm(floatPow, 'Tensor_Tensor', 'exponent');
@@ -47,7 +52,8 @@ function kernelFor(exponent: Scalar, dtype: DType): Kernel {
 
 function powDType(self: DType, rank: number, exponent: Scalar, fail: Fail): DType {
   const dtype = resultType([{ dtype: self, shape: new Array<number>(rank).fill(1) }, { scalar: exponent }]);
-  if (!isFloat(dtype) && exponent.kind === 'int' && exponent.value < 0) fail(`integers (${self}) to the negative power ${exponent.value} are no integers; make self a float`);
+  if (!isFloat(dtype) && exponent.kind === 'int' && exponent.value < 0)
+    fail(`integers (${self}) to the negative power ${exponent.value} are no integers; make self a float`);
   return dtype;
 }
 
@@ -58,8 +64,12 @@ export const PowTensorScalar = defineOp({
   operands: { self: tensor() },
   attrs: { exponent: attr.scalar() },
   elementwise: true,
-  infer: ({ operands: { self }, attrs: { exponent }, fail }) => [tensorType(powDType(self.dtype, self.shape.length, exponent, fail), self.shape)],
-  reference: ({ operands: { self }, attrs: { exponent }, results: [result] }) => [applyKernel(kernelFor(exponent, result!.dtype), result!, result!.dtype, [self])],
+  infer: ({ operands: { self }, attrs: { exponent }, fail }) => [
+    tensorType(powDType(self.dtype, self.shape.length, exponent, fail), self.shape),
+  ],
+  reference: ({ operands: { self }, attrs: { exponent }, results: [result] }) => [
+    applyKernel(kernelFor(exponent, result!.dtype), result!, result!.dtype, [self]),
+  ],
 });
 
 /** {@link PowTensorScalar} computed in f64; the result is f64. */
@@ -70,5 +80,7 @@ export const FloatPowerTensorScalar = defineOp({
   attrs: { exponent: attr.scalar() },
   elementwise: true,
   infer: ({ operands: { self } }) => [tensorType('f64', self.shape)],
-  reference: ({ operands: { self }, attrs: { exponent }, results: [result] }) => [applyKernel(kernelFor(exponent, 'f64'), result!, 'f64', [self])],
+  reference: ({ operands: { self }, attrs: { exponent }, results: [result] }) => [
+    applyKernel(kernelFor(exponent, 'f64'), result!, 'f64', [self]),
+  ],
 });

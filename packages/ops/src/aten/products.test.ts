@@ -13,7 +13,8 @@ const n = graph.env.declare('n', { min: 2 });
 const m = graph.env.declare('m', { min: 2 });
 const f32 = (...shape: TensorType['shape']): TensorType => tensorType('f32', shape);
 
-const shapeOf = (op: OpDefinition, operands: Parameters<typeof inferOp>[1], attrs = {}): string => inferOp(op, operands, attrs, graph)[0]!.shape.map(dimText).join(' ');
+const shapeOf = (op: OpDefinition, operands: Parameters<typeof inferOp>[1], attrs = {}): string =>
+  inferOp(op, operands, attrs, graph)[0]!.shape.map(dimText).join(' ');
 
 describe('symbolic sizes', () => {
   test.each([
@@ -45,7 +46,12 @@ describe('refusals', () => {
     [Linear, { input: f32(2, 3), weight: f32(4, 2) }, {}, 'input has shape [2, 3], expected its last dim to be [2]'],
     [Linear, { input: f32(2, 3), weight: f32(4, 3), bias: f32(3) }, {}, 'bias has shape [3], expected [4]'],
     [Linear, { input: f32(2, 3), weight: f32(1, 4, 3) }, {}, 'weight has shape [1, 4, 3], expected [N, K] or [K]'],
-    [Addmm, { self: f32(3), mat1: f32(2, 2), mat2: f32(2, 2) }, {}, "self has shape [3], which does not expand to the product's shape [2, 2]"],
+    [
+      Addmm,
+      { self: f32(3), mat1: f32(2, 2), mat2: f32(2, 2) },
+      {},
+      "self has shape [3], which does not expand to the product's shape [2, 2]",
+    ],
     [Bilinear, { input1: f32(2, 2), input2: f32(1, 3), weight: f32(4, 2, 3) }, {}, 'expected equal batch dims'],
     [Einsum, { tensors: [f32(2, 2)] }, { equation: 'i,j' }, 'has 2 terms, 1 operands were given'],
     [Einsum, { tensors: [f32(2, 2)] }, { equation: 'i->i' }, 'names 1 axes, the operand has 2'],
@@ -59,19 +65,34 @@ describe('rounding', () => {
   test('halves are rounded once', () => {
     const [y] = runOp(Dot, { self: tensorOf('f16', [3], [1, 2 ** -11, 2 ** -11]), tensor: tensorOf('f16', [3], [1, 1, 1]) });
     expect([...y!.data]).toEqual([1 + 2 ** -10]);
-    const [sum] = runOp(Addmm, { self: tensorOf('f16', [1, 1], [1]), mat1: tensorOf('f16', [1, 2], [2 ** -11, 2 ** -11]), mat2: tensorOf('f16', [2, 1], [1, 1]) });
+    const [sum] = runOp(Addmm, {
+      self: tensorOf('f16', [1, 1], [1]),
+      mat1: tensorOf('f16', [1, 2], [2 ** -11, 2 ** -11]),
+      mat2: tensorOf('f16', [2, 1], [1, 1]),
+    });
     expect([...sum!.data]).toEqual([1 + 2 ** -10]);
   });
 
   test('integers are exact and wrap', () => {
-    expect([...runOp(Mm, { self: tensorOf('i64', [1, 2], [2n ** 62n, 3n]), mat2: tensorOf('i64', [2, 1], [2n, 1n]) })[0]!.data]).toEqual([-(2n ** 63n) + 3n]);
+    expect([...runOp(Mm, { self: tensorOf('i64', [1, 2], [2n ** 62n, 3n]), mat2: tensorOf('i64', [2, 1], [2n, 1n]) })[0]!.data]).toEqual([
+      -(2n ** 63n) + 3n,
+    ]);
     const big = 2 ** 30 + 1;
-    expect([...runOp(Linear, { input: tensorOf('i32', [1], [big]), weight: tensorOf('i32', [1, 1], [big]), bias: tensorOf('i32', [1], [5]) })[0]!.data]).toEqual([-(2 ** 31) + 6]);
-    expect([...runOp(Matmul, { self: tensorOf('u32', [1], [2 ** 32 - 1]), other: tensorOf('u32', [1], [2]) })[0]!.data]).toEqual([2 ** 32 - 2]);
+    expect([
+      ...runOp(Linear, { input: tensorOf('i32', [1], [big]), weight: tensorOf('i32', [1, 1], [big]), bias: tensorOf('i32', [1], [5]) })[0]!
+        .data,
+    ]).toEqual([-(2 ** 31) + 6]);
+    expect([...runOp(Matmul, { self: tensorOf('u32', [1], [2 ** 32 - 1]), other: tensorOf('u32', [1], [2]) })[0]!.data]).toEqual([
+      2 ** 32 - 2,
+    ]);
   });
 
   test('without its factor self is not read', () => {
-    const [y] = runOp(Addmm, { self: tensorOf('f32', [1], [Number.NaN]), mat1: pattern([2, 1]), mat2: pattern([1, 2]) }, { beta: { kind: 'int', value: 0 } });
+    const [y] = runOp(
+      Addmm,
+      { self: tensorOf('f32', [1], [Number.NaN]), mat1: pattern([2, 1]), mat2: pattern([1, 2]) },
+      { beta: { kind: 'int', value: 0 } },
+    );
     expect(rounded(y)).toEqual([4, 2, 2, 1]);
   });
 });

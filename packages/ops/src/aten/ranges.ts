@@ -1,4 +1,19 @@
-import { attr, type Dim, dimCeilDiv, dimSub, type DType, type HostTensor, hostTensor, intScalar, isFloat, type Scalar, scalarNumber, scalarText, storer, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  type Dim,
+  dimCeilDiv,
+  dimSub,
+  type DType,
+  type HostTensor,
+  hostTensor,
+  intScalar,
+  isFloat,
+  type Scalar,
+  scalarNumber,
+  scalarText,
+  storer,
+  tensorType,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { defaultFloat } from '../promotion.js';
 import type { Fail } from '../shapes.js';

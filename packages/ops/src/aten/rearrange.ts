@@ -38,7 +38,10 @@ const flipAlong = (name: string, axis: number) =>
     name,
     summary: `axis ${axis} in reverse`,
     operands: { self: tensor() },
-    infer: ({ operands: { self }, fail }) => (self.shape.length <= axis ? fail(`self has shape ${shapeText(self.shape)}, expected rank ${axis + 1} or more`) : [tensorType(self.dtype, self.shape)]),
+    infer: ({ operands: { self }, fail }) =>
+      self.shape.length <= axis
+        ? fail(`self has shape ${shapeText(self.shape)}, expected rank ${axis + 1} or more`)
+        : [tensorType(self.dtype, self.shape)],
     decompose: ({ operands: { self }, builder }) => builder.create(Flip, { self }, { dims: [axis] }).results,
   });
 
@@ -56,7 +59,8 @@ export const Roll = defineOp({
   attrs: { shifts: attr.dims(), dims: attr.optional(attr.ints(), []) },
   infer: ({ operands: { self }, attrs: { shifts, dims }, fail }) => {
     if (shifts.length === 0) fail('shifts is [], expected at least one number');
-    if (dims.length === 0 ? shifts.length !== 1 : shifts.length !== dims.length) fail(`shifts has ${shifts.length} numbers and dims ${dims.length}, expected as many`);
+    if (dims.length === 0 ? shifts.length !== 1 : shifts.length !== dims.length)
+      fail(`shifts has ${shifts.length} numbers and dims ${dims.length}, expected as many`);
     if (dims.length > 0 && self.shape.length === 0) fail('self is a 0-d tensor, which has no axes to roll');
     for (const d of dims) wrapAxis(d, self.shape.length, fail);
     return [tensorType(self.dtype, self.shape)];
@@ -82,7 +86,8 @@ export const Rot90 = defineOp({
   attrs: { k: attr.optional(attr.int(), 1), dims: attr.optional(attr.ints(), [0, 1]) },
   infer: ({ operands: { self }, attrs, fail }) => {
     const { shape } = self;
-    if (attrs.dims.length !== 2 || shape.length < 2) return fail(`dims is [${attrs.dims.join(', ')}] and self has rank ${shape.length}, expected two dims and rank 2 or more`);
+    if (attrs.dims.length !== 2 || shape.length < 2)
+      return fail(`dims is [${attrs.dims.join(', ')}] and self has rank ${shape.length}, expected two dims and rank 2 or more`);
     const [a, b] = distinctAxes(attrs.dims, shape.length, fail) as [number, number];
     return [tensorType(self.dtype, attrs.k % 2 === 0 ? shape : exchange(a, b, shape.length, fail).map((axis) => shape[axis]!))];
   },
@@ -106,7 +111,8 @@ const shuffled = (name: string) =>
     infer: ({ operands: { self }, attrs: { groups }, env, fail }) => {
       if (typeof groups !== 'number') return fail(`groups is ${dimText(groups)}, expected a number`);
       if (self.shape.length < 3) return fail(`self has shape ${shapeText(self.shape)}, expected [N, C, …] of rank 3 or more`);
-      if (groups < 1 || env.divides(groups, self.shape[1]!) === 'no') fail(`groups is ${groups}, expected a divisor of the ${dimText(self.shape[1]!)} channels`);
+      if (groups < 1 || env.divides(groups, self.shape[1]!) === 'no')
+        fail(`groups is ${groups}, expected a divisor of the ${dimText(self.shape[1]!)} channels`);
       return [tensorType(self.dtype, self.shape)];
     },
     decompose: ({ operands: { self }, attrs: { groups }, builder }) => {

@@ -14,7 +14,12 @@ import { MaskedFillScalar } from './where.js';
 // rounded to that dtype first.
 
 /** `max(x, 0)`; all dtypes but bool. NaN stays NaN. */
-export const Relu = unary({ name: 'aten.relu', summary: 'max(x, 0)', dtype: numbersOnly, kernel: () => ({ float: (x) => maximum(x!, 0), integer: (x) => (x! > 0n ? x! : 0n) }) });
+export const Relu = unary({
+  name: 'aten.relu',
+  summary: 'max(x, 0)',
+  dtype: numbersOnly,
+  kernel: () => ({ float: (x) => maximum(x!, 0), integer: (x) => (x! > 0n ? x! : 0n) }),
+});
 
 /** `min(max(x, low), high)` in a dtype; NaN stays NaN. */
 function range(low: Scalar, high: Scalar, dtype: DType): Kernel {
@@ -28,7 +33,8 @@ function range(low: Scalar, high: Scalar, dtype: DType): Kernel {
 }
 
 function rangeDType(self: DType, low: Scalar, high: Scalar, fail: Fail): DType {
-  if (dtypeInfo(self).kind === 'uint' && (scalarNumber(low) < 0 || scalarNumber(high) < 0)) fail(`self is ${self} and a bound is negative, expected a signed dtype`);
+  if (dtypeInfo(self).kind === 'uint' && (scalarNumber(low) < 0 || scalarNumber(high) < 0))
+    fail(`self is ${self} and a bound is negative, expected a signed dtype`);
   for (const s of [low, high]) checkScalar('a bound', s, self, fail);
   return numbersOnly(self, undefined, fail);
 }
@@ -48,15 +54,27 @@ export const Relu6 = unary({
   summary: 'limits x to [0, 6]',
   dtype: numbersOnly,
   kernel: (_, dtype) => range(intScalar(0), intScalar(6), dtype),
-  decompose: ({ operands: { self }, builder }) => [builder.create(Hardtanh, { self }, { min_val: intScalar(0), max_val: intScalar(6) }).result],
+  decompose: ({ operands: { self }, builder }) => [
+    builder.create(Hardtanh, { self }, { min_val: intScalar(0), max_val: intScalar(6) }).result,
+  ],
 });
 
 const ramp = (x: number): number => minimum(maximum(x + 3, 0), 6) / 6;
 
 /** `min(max(x + 3, 0), 6) / 6`; floats only. */
-export const Hardsigmoid = unary({ name: 'aten.hardsigmoid', summary: 'sigmoid of straight pieces', dtype: floatsOnly, kernel: () => ({ float: ramp }) });
+export const Hardsigmoid = unary({
+  name: 'aten.hardsigmoid',
+  summary: 'sigmoid of straight pieces',
+  dtype: floatsOnly,
+  kernel: () => ({ float: ramp }),
+});
 /** `x · min(max(x + 3, 0), 6) / 6`; floats only. */
-export const Hardswish = unary({ name: 'aten.hardswish', summary: 'x times hardsigmoid(x)', dtype: floatsOnly, kernel: () => ({ float: (x) => x! * ramp(x!) }) });
+export const Hardswish = unary({
+  name: 'aten.hardswish',
+  summary: 'x times hardsigmoid(x)',
+  dtype: floatsOnly,
+  kernel: () => ({ float: (x) => x! * ramp(x!) }),
+});
 
 const leak = (slope: number): Kernel => ({ float: (x) => (x! > 0 ? x! : x! * slope) });
 
@@ -73,10 +91,17 @@ export const LeakyRelu = unary({
 export const Rrelu = unary({
   name: 'aten.rrelu',
   summary: 'x, with a smaller slope below 0',
-  attrs: { lower: attr.optional(attr.scalar(), floatScalar(0.125)), upper: attr.optional(attr.scalar(), floatScalar(1 / 3)), training: attr.optional(attr.bool(), false) },
-  dtype: (self, { training }, fail) => (training ? fail('training is true: the slopes are random; export the model in evaluation mode') : floatsOnly(self, undefined, fail)),
+  attrs: {
+    lower: attr.optional(attr.scalar(), floatScalar(0.125)),
+    upper: attr.optional(attr.scalar(), floatScalar(1 / 3)),
+    training: attr.optional(attr.bool(), false),
+  },
+  dtype: (self, { training }, fail) =>
+    training ? fail('training is true: the slopes are random; export the model in evaluation mode') : floatsOnly(self, undefined, fail),
   kernel: ({ lower, upper }) => leak((scalarNumber(lower) + scalarNumber(upper)) / 2),
-  decompose: ({ operands: { self }, attrs: { lower, upper }, builder }) => [builder.create(LeakyRelu, { self }, { negative_slope: floatScalar((scalarNumber(lower) + scalarNumber(upper)) / 2) }).result],
+  decompose: ({ operands: { self }, attrs: { lower, upper }, builder }) => [
+    builder.create(LeakyRelu, { self }, { negative_slope: floatScalar((scalarNumber(lower) + scalarNumber(upper)) / 2) }).result,
+  ],
 });
 
 /** 0 where `|x| ≤ lambd`, else x; floats only. */
@@ -100,7 +125,10 @@ export const Softshrink = unary({
   name: 'aten.softshrink',
   summary: 'x moved towards 0',
   attrs: { lambd: attr.optional(attr.scalar(), floatScalar(0.5)) },
-  dtype: (self, { lambd }, fail) => (scalarNumber(lambd) >= 0 && scalarNumber(lambd) <= (isFloat(self) ? largestOf(self) : Number.POSITIVE_INFINITY) ? floatsOnly(self, undefined, fail) : fail(`lambd is ${lambd.value}, expected 0 to ${largestOf(self)}`)),
+  dtype: (self, { lambd }, fail) =>
+    scalarNumber(lambd) >= 0 && scalarNumber(lambd) <= (isFloat(self) ? largestOf(self) : Number.POSITIVE_INFINITY)
+      ? floatsOnly(self, undefined, fail)
+      : fail(`lambd is ${lambd.value}, expected 0 to ${largestOf(self)}`),
   kernel: (attrs, dtype) => {
     const lambda = scalarIn(attrs.lambd, dtype);
     return { float: (x) => (x! > lambda ? x! - lambda : x! < -lambda ? x! + lambda : x! * 0) };

@@ -36,7 +36,10 @@ export const Repeat = defineOp({
   },
 });
 
-const filled = (dims: readonly Dim[], rank: number): readonly Dim[] => [...new Array<Dim>(Math.max(0, rank - dims.length)).fill(1), ...dims];
+const filled = (dims: readonly Dim[], rank: number): readonly Dim[] => [
+  ...new Array<Dim>(Math.max(0, rank - dims.length)).fill(1),
+  ...dims,
+];
 
 /** {@link Repeat}, where a short `dims` stands for the last axes. */
 export const Tile = defineOp({
@@ -44,8 +47,11 @@ export const Tile = defineOp({
   summary: 'the whole tensor several times along its last axes',
   operands: { self: tensor() },
   attrs: { dims: attr.dims() },
-  infer: ({ operands: { self }, attrs, env, fail }) => [tensorType(self.dtype, repeatedShape(self.shape, filled(attrs.dims, self.shape.length), env, fail))],
-  decompose: ({ operands: { self }, attrs, builder }) => builder.create(Repeat, { self }, { repeats: filled(attrs.dims, self.type.shape.length) }).results,
+  infer: ({ operands: { self }, attrs, env, fail }) => [
+    tensorType(self.dtype, repeatedShape(self.shape, filled(attrs.dims, self.shape.length), env, fail)),
+  ],
+  decompose: ({ operands: { self }, attrs, builder }) =>
+    builder.create(Repeat, { self }, { repeats: filled(attrs.dims, self.type.shape.length) }).results,
 });
 
 /** `out[…, i, …] = self[…, floor(i / repeats), …]` along `dim`; without `dim` over all elements in order. */
@@ -60,7 +66,8 @@ export const RepeatInterleaveSelfInt = defineOp({
     const shape = dim === undefined ? [dimProduct(self.shape)] : self.shape;
     const axis = dim === undefined ? 0 : wrapAxis(dim, shape.length, fail);
     const size = dimMul(shape[axis]!, repeats);
-    if (output_size !== undefined && env.equal(output_size, size) === 'no') fail(`output_size is ${dimText(output_size)}, expected ${dimText(size)}`);
+    if (output_size !== undefined && env.equal(output_size, size) === 'no')
+      fail(`output_size is ${dimText(output_size)}, expected ${dimText(size)}`);
     return [tensorType(self.dtype, shape.with(axis, size))];
   },
   decompose: ({ operands: { self }, attrs: { repeats, dim }, results, builder }) => {

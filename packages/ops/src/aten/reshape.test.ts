@@ -11,7 +11,9 @@ const m = graph.env.declare('m', { min: 0, divisor: 4 });
 
 /** The result's shape as text. */
 function shapeOf(op: OpDefinition, shape: readonly Dim[], attrs = {}): string {
-  return inferOp(op, { self: tensorType('f32', shape) }, attrs, graph)[0]!.shape.map(dimText).join(' ');
+  return inferOp(op, { self: tensorType('f32', shape) }, attrs, graph)[0]!
+    .shape.map(dimText)
+    .join(' ');
 }
 
 describe('symbolic sizes', () => {
@@ -60,5 +62,7 @@ describe('refusals', () => {
 test('elements are shared, not copied', () => {
   const x = pattern([2, 3]);
   expect(runOp(View, { self: x }, { size: [3, 2] })[0]!.data).toBe(x.data);
-  expect(runOp(UnflattenInt, { self: tensorOf('i64', [4], [1n, 2n, 3n, 4n]) }, { dim: 0, sizes: [2, 2] }, 'decompose')[0]!.data).toEqual(BigInt64Array.of(1n, 2n, 3n, 4n));
+  expect(runOp(UnflattenInt, { self: tensorOf('i64', [4], [1n, 2n, 3n, 4n]) }, { dim: 0, sizes: [2, 2] }, 'decompose')[0]!.data).toEqual(
+    BigInt64Array.of(1n, 2n, 3n, 4n),
+  );
 });

@@ -16,10 +16,20 @@ export const Reshape = reshaping({
 const size = { size: attr.dims() };
 
 /** {@link View} of a tensor that nothing else reads. */
-export const UnsafeView = reshaping({ name: 'aten._unsafe_view', summary: 'the same elements under another shape', attrs: size, shape: (c) => inferSize(c.shape, c.attrs.size, c.env, c.fail) });
+export const UnsafeView = reshaping({
+  name: 'aten._unsafe_view',
+  summary: 'the same elements under another shape',
+  attrs: size,
+  shape: (c) => inferSize(c.shape, c.attrs.size, c.env, c.fail),
+});
 
 /** {@link View} into memory of its own, as Core ATen states it. */
-export const ViewCopy = reshaping({ name: 'aten.view_copy', summary: 'the same elements under another shape', attrs: size, shape: (c) => inferSize(c.shape, c.attrs.size, c.env, c.fail) });
+export const ViewCopy = reshaping({
+  name: 'aten.view_copy',
+  summary: 'the same elements under another shape',
+  attrs: size,
+  shape: (c) => inferSize(c.shape, c.attrs.size, c.env, c.fail),
+});
 
 const likeOther = (name: 'aten.view_as' | 'aten.reshape_as') =>
   defineOp({
@@ -67,10 +77,18 @@ export const UnflattenInt = reshaping({
 export const Ravel = reshaping({ name: 'aten.ravel', summary: 'all axes joined into one', shape: ({ shape }) => [dimProduct(shape)] });
 
 /** At least one axis: `[]` becomes `[1]`. */
-export const Atleast1d = reshaping({ name: 'aten.atleast_1d', summary: 'at least one axis', shape: ({ shape }) => (shape.length === 0 ? [1] : shape) });
+export const Atleast1d = reshaping({
+  name: 'aten.atleast_1d',
+  summary: 'at least one axis',
+  shape: ({ shape }) => (shape.length === 0 ? [1] : shape),
+});
 
 /** At least two axes: `[N]` becomes `[1, N]`. */
-export const Atleast2d = reshaping({ name: 'aten.atleast_2d', summary: 'at least two axes', shape: ({ shape }) => [...new Array<number>(Math.max(0, 2 - shape.length)).fill(1), ...shape] });
+export const Atleast2d = reshaping({
+  name: 'aten.atleast_2d',
+  summary: 'at least two axes',
+  shape: ({ shape }) => [...new Array<number>(Math.max(0, 2 - shape.length)).fill(1), ...shape],
+});
 
 /** At least three axes: `[N]` becomes `[1, N, 1]`, `[M, N]` becomes `[M, N, 1]`. */
 export const Atleast3d = reshaping({

@@ -17,7 +17,12 @@ export const Round = rounding('aten.round', 'rounds to the nearest integer, ties
 export const Trunc = rounding('aten.trunc', 'rounds towards 0', Math.trunc);
 
 /** `x - trunc(x)`; floats only. */
-export const Frac = unary({ name: 'aten.frac', summary: 'fraction of x, with its sign', dtype: floatsOnly, kernel: () => ({ float: (x) => x - Math.trunc(x) }) });
+export const Frac = unary({
+  name: 'aten.frac',
+  summary: 'fraction of x, with its sign',
+  dtype: floatsOnly,
+  kernel: () => ({ float: (x) => x - Math.trunc(x) }),
+});
 
 /**
  * `round(x · 10ᵈ) / 10ᵈ` for `d = decimals`, ties to even; floats only. Product and quotient are rounded

@@ -7,7 +7,9 @@ describe('aten.scalar_tensor.sym', () => {
     const fail = (why: string): never => {
       throw new Error(why);
     };
-    const run = (s: number, dtype: 'i64' | 'f32') => [...ScalarTensorSym.reference!({ operands: {}, attrs: { s, dtype }, results: [{ dtype, shape: [] }], fail })[0]!.data];
+    const run = (s: number, dtype: 'i64' | 'f32') => [
+      ...ScalarTensorSym.reference!({ operands: {}, attrs: { s, dtype }, results: [{ dtype, shape: [] }], fail })[0]!.data,
+    ];
     expect(run(12, 'i64')).toEqual([12n]);
     expect(run(3, 'f32')).toEqual([3]);
   });

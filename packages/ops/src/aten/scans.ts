@@ -11,7 +11,14 @@ function forEachLine(shape: readonly number[], dim: number, fail: Fail, visit: (
 }
 
 /** Running results of `float` or `integer` along axis `dim`, in the dtype of `out`. */
-function scan(self: HostTensor, out: HostTensor, dim: number, fail: Fail, float: (a: number, x: number) => number, integer: (a: bigint, x: bigint) => bigint): HostTensor {
+function scan(
+  self: HostTensor,
+  out: HostTensor,
+  dim: number,
+  fail: Fail,
+  float: (a: number, x: number) => number,
+  integer: (a: bigint, x: bigint) => bigint,
+): HostTensor {
   const { data } = castTensor(self, out.dtype);
   const store = storer(out.dtype);
   const exact = !isFloat(out.dtype);
@@ -40,13 +47,25 @@ const running = (name: string, summary: string, float: (a: number, x: number) =>
       wrapAxis(dim, self.shape.length, fail);
       return [tensorType(accumulated(self.dtype, dtype, fail), self.shape)];
     },
-    reference: ({ operands: { self }, attrs: { dim }, results: [result], fail }) => [scan(self, hostTensor(result!.dtype, result!.shape), dim, fail, float, integer)],
+    reference: ({ operands: { self }, attrs: { dim }, results: [result], fail }) => [
+      scan(self, hostTensor(result!.dtype, result!.shape), dim, fail, float, integer),
+    ],
   });
 
 /** `y[i] = x[0] + … + x[i]` along axis `dim`. Integers and bools give i64 unless `dtype` says otherwise, to which elements are cast first. */
-export const Cumsum = running('aten.cumsum', 'running sums along an axis', (a, x) => a + x, (a, x) => a + x);
+export const Cumsum = running(
+  'aten.cumsum',
+  'running sums along an axis',
+  (a, x) => a + x,
+  (a, x) => a + x,
+);
 /** `y[i] = x[0] · … · x[i]` along axis `dim`; dtypes as in {@link Cumsum}. */
-export const Cumprod = running('aten.cumprod', 'running products along an axis', (a, x) => a * x, (a, x) => a * x);
+export const Cumprod = running(
+  'aten.cumprod',
+  'running products along an axis',
+  (a, x) => a * x,
+  (a, x) => a * x,
+);
 
 /** `ln Σ eˣ` of the elements up to each along axis `dim`; floats only. */
 export const Logcumsumexp = defineOp({
@@ -59,7 +78,8 @@ export const Logcumsumexp = defineOp({
     return [isFloat(self.dtype) ? self : fail(`self is ${self.dtype}, expected a float dtype`)];
   },
   reference: ({ operands: { self }, attrs: { dim }, results: [result], fail }) => {
-    const add = (a: number, x: number): number => (a === x && !Number.isFinite(a) ? a : Math.max(a, x) + Math.log1p(Math.exp(-Math.abs(a - x))));
+    const add = (a: number, x: number): number =>
+      a === x && !Number.isFinite(a) ? a : Math.max(a, x) + Math.log1p(Math.exp(-Math.abs(a - x)));
     return [scan(self, hostTensor(result!.dtype, result!.shape), dim, fail, add, (a) => a)];
   },
 });

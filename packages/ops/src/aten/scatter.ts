@@ -6,7 +6,14 @@ import { checkIndexType, checkWithin, forEachIndexed, isEmpty } from './support/
 import { checkScalar, scalarTensor } from './support/elementwise.js';
 
 /** Checks a scatter of `src`, if any, to the places `index` along `dim`; the result has the type of `self`. */
-function scatterType(self: TensorType, dim: number, index: TensorType, src: TensorType | undefined, env: ShapeEnv, fail: Fail): readonly TensorType[] {
+function scatterType(
+  self: TensorType,
+  dim: number,
+  index: TensorType,
+  src: TensorType | undefined,
+  env: ShapeEnv,
+  fail: Fail,
+): readonly TensorType[] {
   const axis = wrapAxis(dim, self.shape.length, fail);
   if (!isEmpty(index.shape)) {
     checkIndexType(index, fail);
@@ -18,7 +25,15 @@ function scatterType(self: TensorType, dim: number, index: TensorType, src: Tens
 }
 
 /** Joins the elements of `src` with the elements of `self` that `index` says. */
-function scatter(self: HostTensor, dim: number, index: HostTensor, src: HostTensor, joining: Joining, includeSelf: boolean, fail: Fail): HostTensor {
+function scatter(
+  self: HostTensor,
+  dim: number,
+  index: HostTensor,
+  src: HostTensor,
+  joining: Joining,
+  includeSelf: boolean,
+  fail: Fail,
+): HostTensor {
   const out = new Accumulator(self, joining, includeSelf);
   const write = out.from(src);
   forEachIndexed(self, dim, index, src.shape, fail, (_, at, from) => write(at, from));
@@ -69,7 +84,9 @@ export const ScatterReduce = defineOp({
   operands: sources,
   attrs: { ...dim, ...legacy },
   infer: ({ operands: { self, index, src }, attrs, env, fail }) => scatterType(self, attrs.dim, index, src, env, fail),
-  reference: ({ operands: { self, index, src }, attrs, fail }) => [scatter(self, attrs.dim, index, src, legacyJoining(attrs.reduce), true, fail)],
+  reference: ({ operands: { self, index, src }, attrs, fail }) => [
+    scatter(self, attrs.dim, index, src, legacyJoining(attrs.reduce), true, fail),
+  ],
 });
 
 /** {@link ScatterReduce} of one number. */
@@ -82,7 +99,9 @@ export const ScatterValueReduce = defineOp({
     checkScalar('value', attrs.value, self.dtype, fail);
     return scatterType(self, attrs.dim, index, undefined, env, fail);
   },
-  reference: ({ operands: { self, index }, attrs, fail }) => [scatterValue(self, attrs.dim, index, attrs.value, legacyJoining(attrs.reduce), fail)],
+  reference: ({ operands: { self, index }, attrs, fail }) => [
+    scatterValue(self, attrs.dim, index, attrs.value, legacyJoining(attrs.reduce), fail),
+  ],
 });
 
 /** `self` with `out[…, index[…, i, …], …] += src[…, i, …]` along `dim`. */
@@ -108,5 +127,7 @@ export const ScatterReduceTwo = defineOp({
     if (attrs.reduce === 'mean' && self.dtype === 'bool') fail('self is bool, expected numbers for the mean');
     return scatterType(self, attrs.dim, index, src, env, fail);
   },
-  reference: ({ operands: { self, index, src }, attrs, fail }) => [scatter(self, attrs.dim, index, src, attrs.reduce, attrs.include_self, fail)],
+  reference: ({ operands: { self, index, src }, attrs, fail }) => [
+    scatter(self, attrs.dim, index, src, attrs.reduce, attrs.include_self, fail),
+  ],
 });

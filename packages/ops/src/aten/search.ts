@@ -1,11 +1,26 @@
-import { attr, type Dim, hostTensor, type HostTensor, isFloat, optionalTensor, type Scalar, type ShapeEnv, storer, tensor, tensorOf, type TensorType, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  type Dim,
+  hostTensor,
+  type HostTensor,
+  isFloat,
+  optionalTensor,
+  type Scalar,
+  type ShapeEnv,
+  storer,
+  tensor,
+  tensorOf,
+  type TensorType,
+  tensorType,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { promoteTypes } from '../promotion.js';
 import { type Fail, shapeText } from '../shapes.js';
 import { castTensor } from './support/elementwise.js';
 
 /** Elements of two tensors in the dtype in which they are compared. */
-const comparable = (a: HostTensor, b: HostTensor): readonly ArrayLike<number | bigint>[] => [a, b].map((t) => castTensor(t, promoteTypes(a.dtype, b.dtype)).data);
+const comparable = (a: HostTensor, b: HostTensor): readonly ArrayLike<number | bigint>[] =>
+  [a, b].map((t) => castTensor(t, promoteTypes(a.dtype, b.dtype)).data);
 
 /** Where a value belongs in a sorted line: before the first element that is not below it, or with `right` above it. A NaN belongs at the end. */
 function search(at: (i: number) => number | bigint, size: number, value: number | bigint, right: boolean): number {
@@ -70,7 +85,13 @@ export const BucketizeTensor = defineOp({
     return [tensorType(indexType(attrs.out_int32), self.shape)];
   },
   reference: ({ operands: { self, boundaries }, attrs, results, fail }) => [
-    searchAll({ sequence: boundaries, values: self, right: attrs.right, result: { dtype: indexType(attrs.out_int32), shape: results[0]!.shape }, fail }),
+    searchAll({
+      sequence: boundaries,
+      values: self,
+      right: attrs.right,
+      result: { dtype: indexType(attrs.out_int32), shape: results[0]!.shape },
+      fail,
+    }),
   ],
 });
 
@@ -85,7 +106,13 @@ export const BucketizeScalar = defineOp({
     return [tensorType(indexType(attrs.out_int32), [])];
   },
   reference: ({ operands: { boundaries }, attrs, fail }) => [
-    searchAll({ sequence: boundaries, values: scalarLike(attrs.self, boundaries), right: attrs.right, result: { dtype: indexType(attrs.out_int32), shape: [] }, fail }),
+    searchAll({
+      sequence: boundaries,
+      values: scalarLike(attrs.self, boundaries),
+      right: attrs.right,
+      result: { dtype: indexType(attrs.out_int32), shape: [] },
+      fail,
+    }),
   ],
 });
 
@@ -93,10 +120,19 @@ const searchAttrs = { ...options, side: attr.optional(attr.oneOf('left', 'right'
 const toRight = (attrs: { readonly right: boolean; readonly side?: string | undefined }): boolean => attrs.right || attrs.side === 'right';
 
 /** Checks a sequence with its sorter against values of shape `shape`. */
-function checkSequence(sequence: TensorType, sorter: TensorType | undefined, shape: readonly Dim[], attrs: { readonly right: boolean; readonly side?: string | undefined }, env: ShapeEnv, fail: Fail): void {
+function checkSequence(
+  sequence: TensorType,
+  sorter: TensorType | undefined,
+  shape: readonly Dim[],
+  attrs: { readonly right: boolean; readonly side?: string | undefined },
+  env: ShapeEnv,
+  fail: Fail,
+): void {
   notBool(sequence, 'sorted_sequence', fail);
   const lines = sequence.shape;
-  const fits = lines.length === 1 || (lines.length > 1 && lines.length === shape.length && lines.slice(0, -1).every((d, i) => env.equal(d, shape[i]!) !== 'no'));
+  const fits =
+    lines.length === 1 ||
+    (lines.length > 1 && lines.length === shape.length && lines.slice(0, -1).every((d, i) => env.equal(d, shape[i]!) !== 'no'));
   if (!fits) fail(`sorted_sequence has shape ${shapeText(lines)}, expected a vector or the dims of ${shapeText(shape)} except the last`);
   if (attrs.right && attrs.side === 'left') fail('side is "left" while right is true');
   if (sorter !== undefined && (sorter.shape.length !== lines.length || sorter.shape.some((d, i) => env.equal(d, lines[i]!) === 'no')))
@@ -115,7 +151,14 @@ export const SearchsortedTensor = defineOp({
     return [tensorType(indexType(attrs.out_int32), self.shape)];
   },
   reference: ({ operands: { sorted_sequence, self, sorter }, attrs, results, fail }) => [
-    searchAll({ sequence: sorted_sequence, values: self, sorter, right: toRight(attrs), result: { dtype: indexType(attrs.out_int32), shape: results[0]!.shape }, fail }),
+    searchAll({
+      sequence: sorted_sequence,
+      values: self,
+      sorter,
+      right: toRight(attrs),
+      result: { dtype: indexType(attrs.out_int32), shape: results[0]!.shape },
+      fail,
+    }),
   ],
 });
 
@@ -130,6 +173,13 @@ export const SearchsortedScalar = defineOp({
     return [tensorType(indexType(attrs.out_int32), [])];
   },
   reference: ({ operands: { sorted_sequence, sorter }, attrs, fail }) => [
-    searchAll({ sequence: sorted_sequence, values: scalarLike(attrs.self, sorted_sequence), sorter, right: toRight(attrs), result: { dtype: indexType(attrs.out_int32), shape: [] }, fail }),
+    searchAll({
+      sequence: sorted_sequence,
+      values: scalarLike(attrs.self, sorted_sequence),
+      sorter,
+      right: toRight(attrs),
+      result: { dtype: indexType(attrs.out_int32), shape: [] },
+      fail,
+    }),
   ],
 });

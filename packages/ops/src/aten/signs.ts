@@ -5,10 +5,20 @@ import { applyKernel } from './support/elementwise.js';
 import { numbersOnly, unary } from './support/unary.js';
 
 /** `|x|` in the operand's dtype; the smallest integer stays itself, as in two's complement. Bools are refused. */
-export const Abs = unary({ name: 'aten.abs', summary: 'absolute value', dtype: numbersOnly, kernel: () => ({ float: Math.abs, integer: (x) => (x < 0n ? -x : x) }) });
+export const Abs = unary({
+  name: 'aten.abs',
+  summary: 'absolute value',
+  dtype: numbersOnly,
+  kernel: () => ({ float: Math.abs, integer: (x) => (x < 0n ? -x : x) }),
+});
 
 /** `-x` in the operand's dtype; unsigned integers wrap. Bools are refused. */
-export const Neg = unary({ name: 'aten.neg', summary: 'negation', dtype: numbersOnly, kernel: () => ({ float: (x) => -x, integer: (x) => -x }) });
+export const Neg = unary({
+  name: 'aten.neg',
+  summary: 'negation',
+  dtype: numbersOnly,
+  kernel: () => ({ float: (x) => -x, integer: (x) => -x }),
+});
 
 const sign = (name: string) =>
   unary({
@@ -39,5 +49,7 @@ export const Square = defineOp({
   operands: { self: tensor() },
   elementwise: true,
   infer: ({ operands: { self } }) => [tensorType(resultType([self, { scalar: { kind: 'int', value: 2 } }]), self.shape)],
-  reference: ({ operands: { self }, results }) => [applyKernel({ float: (x) => x * x, integer: (x) => x * x }, results[0]!, results[0]!.dtype, [self])],
+  reference: ({ operands: { self }, results }) => [
+    applyKernel({ float: (x) => x * x, integer: (x) => x * x }, results[0]!, results[0]!.dtype, [self]),
+  ],
 });

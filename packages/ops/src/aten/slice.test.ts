@@ -11,8 +11,8 @@ const n = graph.env.declare('n', { min: 5 });
 const few = graph.env.declare('few', { min: 3, max: 4 });
 
 /** Shapes of the results as text. */
-const shapesOf = (op: OpDefinition, shape: readonly Dim[], attrs = {}): string[] => inferOp(op, { self: tensorType('f32', shape) }, attrs, graph).map((t) => t.shape.map(dimText).join(' '));
-
+const shapesOf = (op: OpDefinition, shape: readonly Dim[], attrs = {}): string[] =>
+  inferOp(op, { self: tensorType('f32', shape) }, attrs, graph).map((t) => t.shape.map(dimText).join(' '));
 
 describe('symbolic sizes', () => {
   test.each([
@@ -38,7 +38,9 @@ describe('symbolic sizes', () => {
     [SliceTensor, { step: 3 }],
   ] as const)('that are rounded, %#', (op, attrs) => {
     for (const size of [5, 6, 7, 11]) {
-      const sizes = inferOp(op, { self: tensorType('f32', [n]) }, attrs, graph).map((t) => evaluateDim(t.shape[0]!, new Map([['n', size]])));
+      const sizes = inferOp(op, { self: tensorType('f32', [n]) }, attrs, graph).map((t) =>
+        evaluateDim(t.shape[0]!, new Map([['n', size]])),
+      );
       expect(sizes).toEqual(inferOp(op, { self: tensorType('f32', [size]) }, attrs).map((t) => t.shape[0]));
     }
   });

@@ -74,10 +74,12 @@ const unbound = (name: string) =>
     infer: ({ operands: { self }, attrs, fail }) => {
       const axis = slicedAxis(attrs.dim, self.shape.length, fail);
       const size = self.shape[axis]!;
-      if (typeof size !== 'number') return fail(`axis ${axis} has the symbolic size ${dimText(size)}, so the number of results is not known`);
+      if (typeof size !== 'number')
+        return fail(`axis ${axis} has the symbolic size ${dimText(size)}, so the number of results is not known`);
       return Array.from({ length: size }, () => tensorType(self.dtype, self.shape.toSpliced(axis, 1)));
     },
-    decompose: ({ operands: { self }, attrs, results, builder }) => results.map((_, index) => builder.create(SelectInt, { self }, { dim: attrs.dim, index }).result),
+    decompose: ({ operands: { self }, attrs, results, builder }) =>
+      results.map((_, index) => builder.create(SelectInt, { self }, { dim: attrs.dim, index }).result),
   });
 
 /** `self[…, i, …]` along axis `dim` for every `i`. */

@@ -54,7 +54,8 @@ function alongAxis(result: ResultType, self: HostTensor, dim: number, f: (xs: Fl
   return out;
 }
 
-const checkFloat = (dtype: DType, fail: Fail): DType => (isFloat(dtype) ? dtype : fail(`elements are ${dtype}, expected floats (or a float dtype)`));
+const checkFloat = (dtype: DType, fail: Fail): DType =>
+  isFloat(dtype) ? dtype : fail(`elements are ${dtype}, expected floats (or a float dtype)`);
 
 /** An op along axis `dim` of elements that are cast to `dtype` before. */
 const withDType = (name: string, summary: string, f: (xs: Float64Array) => Float64Array) =>
@@ -109,7 +110,8 @@ export const Logsumexp = reduction({
   reducer: () => ({ float: logSumExp }),
   decompose: ({ operands: { self }, attrs: { dim }, results: [result], builder: b }) => {
     const x = self.type.dtype === result!.dtype ? self : b.create(ToCopy, { self }, { dtype: result!.dtype }).result;
-    if (reductionOf({ dim }, x.type.shape.length, checked).axes.some((i) => x.type.shape[i] === 0)) return [b.create(Full, {}, { size: result!.shape, fill_value: floatScalar(Number.NEGATIVE_INFINITY), dtype: result!.dtype }).result];
+    if (reductionOf({ dim }, x.type.shape.length, checked).axes.some((i) => x.type.shape[i] === 0))
+      return [b.create(Full, {}, { size: result!.shape, fill_value: floatScalar(Number.NEGATIVE_INFINITY), dtype: result!.dtype }).result];
     const peak = b.create(Amax, { self: x }, { dim, keepdim: true }).result;
     // An infinite peak is not subtracted: ±∞ minus itself is NaN.
     const shift = b.create(MaskedFillScalar, { self: peak, mask: b.create(Isinf, { self: peak }).result }, { value: intScalar(0) }).result;

@@ -22,7 +22,12 @@ const sorting = <A extends AttrSpecs>(name: string, more: A) =>
     },
     reference: ({ operands: { self }, attrs, fail }) => {
       const { dim, descending, stable } = attrs as Order;
-      const { values, indices } = arrangeLines(self, wrapAxis(dim, self.shape.length, fail), self.shape, sorted(descending, stable ?? false));
+      const { values, indices } = arrangeLines(
+        self,
+        wrapAxis(dim, self.shape.length, fail),
+        self.shape,
+        sorted(descending, stable ?? false),
+      );
       return [values, indices];
     },
   });
@@ -76,12 +81,18 @@ export const Topk = defineOp({
   name: 'aten.topk',
   summary: 'the largest or smallest elements of lines, and their positions',
   operands: { self: tensor() },
-  attrs: { k: attr.dim(), dim: attr.optional(attr.int(), -1), largest: attr.optional(attr.bool(), true), sorted: attr.optional(attr.bool(), true) },
+  attrs: {
+    k: attr.dim(),
+    dim: attr.optional(attr.int(), -1),
+    largest: attr.optional(attr.bool(), true),
+    sorted: attr.optional(attr.bool(), true),
+  },
   infer: ({ operands: { self }, attrs: { k, dim }, env, fail }) => {
     const axis = wrapAxis(dim, self.shape.length, fail);
     const size = self.shape[axis] ?? 1;
     if (self.dtype === 'bool') fail('self is bool, expected numbers');
-    if (env.lessEqual(0, k) === 'no' || env.lessEqual(k, size) === 'no') fail(`k is ${dimText(k)}, expected 0 to ${dimText(size)}, the size of axis ${axis}`);
+    if (env.lessEqual(0, k) === 'no' || env.lessEqual(k, size) === 'no')
+      fail(`k is ${dimText(k)}, expected 0 to ${dimText(size)}, the size of axis ${axis}`);
     const shape = self.shape.length === 0 ? [] : self.shape.with(axis, k);
     return [tensorType(self.dtype, shape), tensorType('i64', shape)];
   },

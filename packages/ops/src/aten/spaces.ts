@@ -1,4 +1,19 @@
-import { attr, type Dim, type DType, floatScalar, type HostTensor, hostTensor, intScalar, isFloat, type Scalar, scalarNumber, storer, tensor, type TensorType, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  type Dim,
+  type DType,
+  floatScalar,
+  type HostTensor,
+  hostTensor,
+  intScalar,
+  isFloat,
+  type Scalar,
+  scalarNumber,
+  storer,
+  tensor,
+  type TensorType,
+  tensorType,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { defaultFloat } from '../promotion.js';
 import { type Fail, shapeText } from '../shapes.js';
@@ -10,7 +25,8 @@ function spaced(result: ResultType, start: number, end: number, f: (x: number) =
   const store = storer(result.dtype);
   const steps = out.data.length;
   const step = (end - start) / (steps - 1);
-  for (let i = 0; i < steps; i++) store(out.data, i, f(i < Math.floor(steps / 2) ? start + step * i : steps === 1 ? start : end - step * (steps - i - 1)));
+  for (let i = 0; i < steps; i++)
+    store(out.data, i, f(i < Math.floor(steps / 2) ? start + step * i : steps === 1 ? start : end - step * (steps - i - 1)));
   return out;
 }
 
@@ -21,7 +37,11 @@ function boundOf(bound: Scalar, dtype: DType, fail: Fail): number {
   return Number(scalarTensor(bound, dtype).data[0]);
 }
 
-function typeOf({ steps, dtype = defaultFloat }: { readonly steps: number; readonly dtype: DType | undefined }, bounds: readonly TensorType[], fail: Fail): TensorType {
+function typeOf(
+  { steps, dtype = defaultFloat }: { readonly steps: number; readonly dtype: DType | undefined },
+  bounds: readonly TensorType[],
+  fail: Fail,
+): TensorType {
   for (const t of bounds) if (t.shape.length > 0) fail(`a bound has shape ${shapeText(t.shape)}, expected a 0-d tensor`);
   if (steps < 0) fail(`steps is ${steps}, expected at least 0`);
   return dtype === 'bool' ? fail('dtype is bool, expected numbers') : tensorType(dtype, [steps]);
@@ -31,7 +51,8 @@ const attrs = { steps: attr.int(), dtype: attr.optional(attr.dtype()) };
 const bases = { linspace: {}, logspace: { base: attr.optional(attr.float(), 10) } } as const;
 type Kind = keyof typeof bases;
 
-const spread = (kind: Kind, given: object): ((x: number) => number) => (kind === 'linspace' ? (x) => x : (x) => (given as { readonly base: number }).base ** x);
+const spread = (kind: Kind, given: object): ((x: number) => number) =>
+  kind === 'linspace' ? (x) => x : (x) => (given as { readonly base: number }).base ** x;
 const opName = (kind: Kind, overload: string): string => `aten.${kind}${overload}`;
 const summary = 'numbers at equal distances, both ends included';
 /** The element of a 0-d tensor. */
@@ -56,7 +77,9 @@ const ofTensors = (kind: Kind) =>
     operands: { start: tensor(), end: tensor() },
     attrs: { ...attrs, ...bases[kind] },
     infer: ({ operands: { start, end }, attrs: given, fail }) => [typeOf(given, [start, end], fail)],
-    reference: ({ operands: { start, end }, attrs: given, results: [result], fail }) => [spaced(result!, boundOf(value(start), result!.dtype, fail), boundOf(value(end), result!.dtype, fail), spread(kind, given))],
+    reference: ({ operands: { start, end }, attrs: given, results: [result], fail }) => [
+      spaced(result!, boundOf(value(start), result!.dtype, fail), boundOf(value(end), result!.dtype, fail), spread(kind, given)),
+    ],
   });
 
 const toScalar = (kind: Kind) =>
@@ -108,7 +131,8 @@ const diagonal = (name: string, square: boolean) =>
     attrs: { n: attr.dim(), ...(square ? {} : { m: attr.dim() }), dtype: attr.optional(attr.dtype()) },
     infer: ({ attrs: given, env, fail }) => {
       const { n, m = n, dtype = defaultFloat } = given as { readonly n: Dim; readonly m?: Dim; readonly dtype: DType | undefined };
-      if (env.lessEqual(0, n) === 'no' || env.lessEqual(0, m) === 'no') fail(`the shape would be ${shapeText([n, m])}, expected no negative numbers`);
+      if (env.lessEqual(0, n) === 'no' || env.lessEqual(0, m) === 'no')
+        fail(`the shape would be ${shapeText([n, m])}, expected no negative numbers`);
       return [tensorType(dtype, [n, m])];
     },
     reference: ({ results: [result] }) => {

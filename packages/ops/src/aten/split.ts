@@ -18,7 +18,8 @@ function consecutive(lengths: readonly Dim[]): readonly Part[] {
 /** Parts of `length` each, the last one perhaps shorter; their number must not depend on a symbol. */
 function equalParts(size: Dim, length: Dim, env: ShapeEnv, fail: Fail): readonly Part[] {
   if (env.lessEqual(0, length) === 'no') fail(`split_size is ${dimText(length)}, expected at least 0`);
-  if (length === 0) return size === 0 ? [[0, 0]] : fail(`split_size is 0, which is only possible for an axis of size 0, not of ${dimText(size)}`);
+  if (length === 0)
+    return size === 0 ? [[0, 0]] : fail(`split_size is 0, which is only possible for an axis of size 0, not of ${dimText(size)}`);
   const count = env.simplify(dimCeilDiv(size, length));
   if (typeof count !== 'number') return fail(`the number of parts, ${dimText(count)}, depends on symbolic dims`);
   return Array.from({ length: Math.max(count, 1) }, (_, i) => [dimMul(length, i), dimMul(length, i + 1)] as const);
@@ -30,7 +31,8 @@ function chunked({ chunks }: { readonly chunks: number }, size: Dim, env: ShapeE
   const length = env.simplify(dimCeilDiv(size, chunks));
   if (length === 0) return Array.from({ length: chunks }, () => [0, 0] as const);
   // ceil(size / ceil(size / c)) is c whenever size > (c - 1)²
-  if (env.lessEqual((chunks - 1) ** 2 + 1, size) === 'yes') return Array.from({ length: chunks }, (_, i) => [dimMul(length, i), dimMul(length, i + 1)] as const);
+  if (env.lessEqual((chunks - 1) ** 2 + 1, size) === 'yes')
+    return Array.from({ length: chunks }, (_, i) => [dimMul(length, i), dimMul(length, i + 1)] as const);
   return equalParts(size, length, env, fail);
 }
 
@@ -38,7 +40,9 @@ function listed(sizes: readonly Dim[], size: Dim, env: ShapeEnv, fail: Fail): re
   if (sizes.some((d) => env.lessEqual(0, d) === 'no')) fail(`split sizes are [${sizes.map(dimText).join(', ')}], expected none below 0`);
   const parts = consecutive(sizes);
   const total = parts.at(-1)?.[1] ?? 0;
-  return env.equal(total, size) === 'no' ? fail(`split sizes [${sizes.map(dimText).join(', ')}] sum to ${dimText(total)}, expected ${dimText(size)}`) : parts;
+  return env.equal(total, size) === 'no'
+    ? fail(`split sizes [${sizes.map(dimText).join(', ')}] sum to ${dimText(total)}, expected ${dimText(size)}`)
+    : parts;
 }
 
 /** `sections` parts; the first `size mod sections` are one longer than the rest. */
@@ -49,13 +53,27 @@ function balanced(sections: Dim, size: Dim, fail: Fail): readonly Part[] {
 }
 
 /** Parts before, between and after `indices`, each a slice of Python. */
-const between = (indices: readonly Dim[]): readonly Part[] => [...indices, Number.MAX_SAFE_INTEGER].map((end, i) => [i === 0 ? 0 : indices[i - 1]!, end] as const);
+const between = (indices: readonly Dim[]): readonly Part[] =>
+  [...indices, Number.MAX_SAFE_INTEGER].map((end, i) => [i === 0 ? 0 : indices[i - 1]!, end] as const);
 
 const split = (name: string) =>
-  splitting({ name, summary: 'parts of one length along an axis', attrs: { split_size: attr.dim(), dim }, axis: ownAxis, parts: (a, size, env, fail) => equalParts(size, a.split_size, env, fail) });
+  splitting({
+    name,
+    summary: 'parts of one length along an axis',
+    attrs: { split_size: attr.dim(), dim },
+    axis: ownAxis,
+    parts: (a, size, env, fail) => equalParts(size, a.split_size, env, fail),
+  });
 const splitSizes = (name: string) =>
-  splitting({ name, summary: 'parts of given lengths along an axis', attrs: { split_sizes: attr.dims(), dim }, axis: ownAxis, parts: (a, size, env, fail) => listed(a.split_sizes, size, env, fail) });
-const chunk = (name: string) => splitting({ name, summary: 'a number of parts along an axis', attrs: { chunks: attr.int(), dim }, axis: ownAxis, parts: chunked });
+  splitting({
+    name,
+    summary: 'parts of given lengths along an axis',
+    attrs: { split_sizes: attr.dims(), dim },
+    axis: ownAxis,
+    parts: (a, size, env, fail) => listed(a.split_sizes, size, env, fail),
+  });
+const chunk = (name: string) =>
+  splitting({ name, summary: 'a number of parts along an axis', attrs: { chunks: attr.int(), dim }, axis: ownAxis, parts: chunked });
 
 /** Parts of length `split_size` along `dim`; the last one may be shorter. */
 export const SplitTensor = split('aten.split.Tensor');
@@ -109,11 +127,25 @@ export const TensorSplitIndices = splitting({
 });
 
 /** Equal sections, or parts between indices, along an axis that the op's name says. */
-const along = <A extends AttrSpecs>(name: string, least: number, axisOf: (rank: number) => number, attrs: A, parts: (attrs: AttrsOf<A>, size: Dim, env: ShapeEnv, fail: Fail) => readonly Part[]) =>
-  splitting({ name, summary: 'parts along the axis that the name says', attrs, axis: (_, rank, fail) => (rank < least ? fail(`self has rank ${rank}, expected at least ${least}`) : axisOf(rank)), parts });
+const along = <A extends AttrSpecs>(
+  name: string,
+  least: number,
+  axisOf: (rank: number) => number,
+  attrs: A,
+  parts: (attrs: AttrsOf<A>, size: Dim, env: ShapeEnv, fail: Fail) => readonly Part[],
+) =>
+  splitting({
+    name,
+    summary: 'parts along the axis that the name says',
+    attrs,
+    axis: (_, rank, fail) => (rank < least ? fail(`self has rank ${rank}, expected at least ${least}`) : axisOf(rank)),
+    parts,
+  });
 
 const equally = (a: { readonly sections: number }, size: Dim, env: ShapeEnv, fail: Fail): readonly Part[] =>
-  a.sections < 1 || env.divides(a.sections, size) === 'no' ? fail(`sections is ${a.sections}, expected a divisor of ${dimText(size)}`) : balanced(a.sections, size, fail);
+  a.sections < 1 || env.divides(a.sections, size) === 'no'
+    ? fail(`sections is ${a.sections}, expected a divisor of ${dimText(size)}`)
+    : balanced(a.sections, size, fail);
 const atIndices = (a: { readonly indices: readonly number[] }): readonly Part[] => between(a.indices);
 const [sections, indices] = [{ sections: attr.int() }, { indices: attr.ints() }];
 const columns = (rank: number): number => (rank === 1 ? 0 : 1);

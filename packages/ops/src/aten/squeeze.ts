@@ -3,12 +3,19 @@ import { type Fail, wrapAxis } from '../shapes.js';
 import { reshaping, type ShapeContext } from './support/reshaping.js';
 
 /** `shape` without those of `axes` that have size 1. A symbolic dim that is not known to be 1 stays, as in torch. */
-const without = ({ shape, env }: ShapeContext<unknown>, axes: readonly number[]): readonly Dim[] => shape.filter((d, i) => !(axes.includes(i) && env.equal(d, 1) === 'yes'));
+const without = ({ shape, env }: ShapeContext<unknown>, axes: readonly number[]): readonly Dim[] =>
+  shape.filter((d, i) => !(axes.includes(i) && env.equal(d, 1) === 'yes'));
 
-const squeezeAll = (name: string) => reshaping({ name, summary: 'all axes of size 1 removed', shape: (c) => without(c, [...c.shape.keys()]) });
+const squeezeAll = (name: string) =>
+  reshaping({ name, summary: 'all axes of size 1 removed', shape: (c) => without(c, [...c.shape.keys()]) });
 
 const squeezeDim = (name: string) =>
-  reshaping({ name, summary: 'one axis removed if its size is 1', attrs: { dim: attr.int() }, shape: (c) => without(c, [wrapAxis(c.attrs.dim, c.shape.length, c.fail)]) });
+  reshaping({
+    name,
+    summary: 'one axis removed if its size is 1',
+    attrs: { dim: attr.int() },
+    shape: (c) => without(c, [wrapAxis(c.attrs.dim, c.shape.length, c.fail)]),
+  });
 
 const squeezeDims = (name: string) =>
   reshaping({
@@ -23,9 +30,16 @@ const squeezeDims = (name: string) =>
   });
 
 /** `shape` with a new axis of size 1 at `dim`, in `[-rank - 1, rank]`. */
-const withAxis = (shape: readonly Dim[], dim: number, fail: Fail): readonly Dim[] => shape.toSpliced(wrapAxis(dim, shape.length + 1, fail), 0, 1);
+const withAxis = (shape: readonly Dim[], dim: number, fail: Fail): readonly Dim[] =>
+  shape.toSpliced(wrapAxis(dim, shape.length + 1, fail), 0, 1);
 
-const unsqueezed = (name: string) => reshaping({ name, summary: 'a new axis of size 1', attrs: { dim: attr.int() }, shape: ({ shape, attrs, fail }) => withAxis(shape, attrs.dim, fail) });
+const unsqueezed = (name: string) =>
+  reshaping({
+    name,
+    summary: 'a new axis of size 1',
+    attrs: { dim: attr.int() },
+    shape: ({ shape, attrs, fail }) => withAxis(shape, attrs.dim, fail),
+  });
 
 /** All axes of size 1 removed. */
 export const Squeeze = squeezeAll('aten.squeeze');

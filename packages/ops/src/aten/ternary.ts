@@ -12,7 +12,8 @@ function oneDType(operands: Readonly<Record<string, TensorType>>, fail: Fail): D
 }
 
 /** `start + w · (end - start)`, from the nearer end, so that the ends are met exactly. */
-const between = (start: number, end: number, w: number): number => (Math.abs(w) < 0.5 ? start + w * (end - start) : end - (end - start) * (1 - w));
+const between = (start: number, end: number, w: number): number =>
+  Math.abs(w) < 0.5 ? start + w * (end - start) : end - (end - start) * (1 - w);
 
 /** `self + weight · (end - self)`, broadcast; floats of one dtype. */
 export const LerpScalar = defineOp({
@@ -21,7 +22,9 @@ export const LerpScalar = defineOp({
   operands: { self: tensor(), end: tensor() },
   attrs: { weight: attr.scalar() },
   elementwise: true,
-  infer: ({ operands: { self, end }, env, fail }) => [tensorType(oneDType({ self, end }, fail), broadcastShapes(env, [self.shape, end.shape], fail))],
+  infer: ({ operands: { self, end }, env, fail }) => [
+    tensorType(oneDType({ self, end }, fail), broadcastShapes(env, [self.shape, end.shape], fail)),
+  ],
   reference: ({ operands: { self, end }, attrs: { weight }, results: [result] }) => {
     // torch keeps the weight of 16-bit floats in f32
     const w = scalarIn(weight, self.dtype === 'f64' ? 'f64' : 'f32');
@@ -36,13 +39,23 @@ export const LerpTensor = defineOp({
   operands: { self: tensor(), end: tensor(), weight: tensor() },
   elementwise: true,
   infer: ({ operands: { self, end, weight }, env, fail }) => [
-    tensorType(oneDType(weight.shape.length === 0 ? { self, end } : { self, end, weight }, fail), broadcastShapes(env, [self.shape, end.shape, weight.shape], fail)),
+    tensorType(
+      oneDType(weight.shape.length === 0 ? { self, end } : { self, end, weight }, fail),
+      broadcastShapes(env, [self.shape, end.shape, weight.shape], fail),
+    ),
   ],
-  reference: ({ operands: { self, end, weight }, results: [result] }) => [applyKernel({ float: (a, b, w) => between(a!, b!, w!) }, result!, self.dtype, [self, end, weight])],
+  reference: ({ operands: { self, end, weight }, results: [result] }) => [
+    applyKernel({ float: (a, b, w) => between(a!, b!, w!) }, result!, self.dtype, [self, end, weight]),
+  ],
 });
 
 /** An op `self + value · f(tensor1, tensor2)`. */
-const fusedAdd = (name: string, summary: string, check: (dtype: DType, factors: readonly TensorType[], fail: Fail) => void, kernel: (value: Scalar, dtype: DType) => Kernel) =>
+const fusedAdd = (
+  name: string,
+  summary: string,
+  check: (dtype: DType, factors: readonly TensorType[], fail: Fail) => void,
+  kernel: (value: Scalar, dtype: DType) => Kernel,
+) =>
   defineOp({
     name,
     summary,
@@ -54,9 +67,20 @@ const fusedAdd = (name: string, summary: string, check: (dtype: DType, factors: 
       const dtype = resultType(all);
       check(dtype, [tensor1, tensor2], fail);
       checkScalar('value', value, dtype, fail);
-      return [tensorType(dtype, broadcastShapes(env, all.map((t) => t.shape), fail))];
+      return [
+        tensorType(
+          dtype,
+          broadcastShapes(
+            env,
+            all.map((t) => t.shape),
+            fail,
+          ),
+        ),
+      ];
     },
-    reference: ({ operands: { self, tensor1, tensor2 }, attrs: { value }, results: [result] }) => [applyKernel(kernel(value, result!.dtype), result!, result!.dtype, [self, tensor1, tensor2])],
+    reference: ({ operands: { self, tensor1, tensor2 }, attrs: { value }, results: [result] }) => [
+      applyKernel(kernel(value, result!.dtype), result!, result!.dtype, [self, tensor1, tensor2]),
+    ],
   });
 
 /** `self + value · tensor1 · tensor2`, broadcast; dtypes are promoted, bools are refused. */
@@ -78,7 +102,11 @@ export const Addcmul = fusedAdd(
 export const Addcdiv = fusedAdd(
   'aten.addcdiv',
   'self plus value times tensor1 by tensor2',
-  (_, factors, fail) => void (factors.some((t) => isFloat(t.dtype)) || fail(`tensor1 and tensor2 are ${factors.map((t) => t.dtype).join(' and ')}, expected a float`)),
+  (_, factors, fail) =>
+    void (
+      factors.some((t) => isFloat(t.dtype)) ||
+      fail(`tensor1 and tensor2 are ${factors.map((t) => t.dtype).join(' and ')}, expected a float`)
+    ),
   (value, dtype) => {
     const v = scalarIn(value, dtype);
     return { float: (a, b, c) => a! + (v * b!) / c! };

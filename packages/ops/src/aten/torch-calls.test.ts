@@ -1,5 +1,21 @@
 import { readFileSync } from 'node:fs';
-import { type AttrRecord, type AttrValue, boolScalar, type Dim, type DType, evaluateDim, floatScalar, Graph, type HostTensor, intScalar, QfuseError, type ShapeEnv, tensorOf, type TensorType, tensorType } from '@qfuse/ir';
+import {
+  type AttrRecord,
+  type AttrValue,
+  boolScalar,
+  type Dim,
+  type DType,
+  evaluateDim,
+  floatScalar,
+  Graph,
+  type HostTensor,
+  intScalar,
+  QfuseError,
+  type ShapeEnv,
+  tensorOf,
+  type TensorType,
+  tensorType,
+} from '@qfuse/ir';
 import { describe, expect, test } from 'vitest';
 import { inferOp, runOp } from '../../test/run-op.js';
 import type { OpDefinition } from '../define.js';
@@ -17,7 +33,9 @@ interface Call {
   readonly error?: string;
 }
 
-const lines = readFileSync(new URL('../../test/torch-calls.jsonl', import.meta.url), 'utf8').trim().split('\n');
+const lines = readFileSync(new URL('../../test/torch-calls.jsonl', import.meta.url), 'utf8')
+  .trim()
+  .split('\n');
 const calls = new Map<string, Call[]>();
 for (const line of lines) {
   const call = JSON.parse(line) as Call;
@@ -30,7 +48,12 @@ const tensorFrom = ([dtype, shape, elements]: JsonTensor): HostTensor => tensorO
 const isTensor = (v: Call['in'][string]): v is JsonTensor => v !== null && typeof v[0] === 'string';
 
 function attributesOf(op: OpDefinition, given: Call['attrs']): AttrRecord {
-  const scalar = (v: Json): AttrValue => (typeof v === 'boolean' ? boolScalar(v) : typeof v === 'number' ? intScalar(v) : floatScalar(numberOf((v as { readonly float: number | string }).float)));
+  const scalar = (v: Json): AttrValue =>
+    typeof v === 'boolean'
+      ? boolScalar(v)
+      : typeof v === 'number'
+        ? intScalar(v)
+        : floatScalar(numberOf((v as { readonly float: number | string }).float));
   const convert = (name: string, v: Json): AttrValue => {
     const { kind } = op.attrs[name]!;
     if (kind === 'scalar') return scalar(v);
@@ -70,11 +93,19 @@ function symbolicType(env: ShapeEnv, { dtype, shape }: HostTensor, sizes: Map<st
 const reasonsToStayStatic = /number of (?:parts|results)|not known/;
 
 /** With symbolic sizes an op gives the same shapes once the symbols have values, or needs to know a number of results. */
-function expectSymbolicShapes(op: OpDefinition, operands: Parameters<typeof runOp>[1], attrs: AttrRecord, want: readonly HostTensor[], what: string): void {
+function expectSymbolicShapes(
+  op: OpDefinition,
+  operands: Parameters<typeof runOp>[1],
+  attrs: AttrRecord,
+  want: readonly HostTensor[],
+  what: string,
+): void {
   const graph = new Graph();
   const sizes = new Map<string, number>();
   const typeOf = (t: HostTensor | undefined) => (t === undefined ? undefined : symbolicType(graph.env, t, sizes));
-  const types = Object.fromEntries(Object.entries(operands).map(([name, t]) => [name, Array.isArray(t) ? t.map(typeOf) : typeOf(t as HostTensor | undefined)]));
+  const types = Object.fromEntries(
+    Object.entries(operands).map(([name, t]) => [name, Array.isArray(t) ? t.map(typeOf) : typeOf(t as HostTensor | undefined)]),
+  );
   let results: readonly TensorType[];
   try {
     results = inferOp(op, types, attrs, graph);
@@ -94,7 +125,12 @@ describe('operators on small operands do what torch does', () => {
     if (op === undefined) throw new Error(`${name} is not defined`);
     for (const call of all) {
       const what = JSON.stringify(call).slice(0, 300);
-      const operands = Object.fromEntries(Object.entries(call.in).map(([key, t]) => [key, t === null ? undefined : isTensor(t) ? tensorFrom(t) : t.map((e) => (e === null ? undefined : tensorFrom(e)))]));
+      const operands = Object.fromEntries(
+        Object.entries(call.in).map(([key, t]) => [
+          key,
+          t === null ? undefined : isTensor(t) ? tensorFrom(t) : t.map((e) => (e === null ? undefined : tensorFrom(e))),
+        ]),
+      );
       if (call.error !== undefined) {
         expect(() => runOp(op, operands, attributesOf(op, call.attrs)), what).toThrow(QfuseError);
         continue;

@@ -9,7 +9,10 @@ const triangle = (name: string, summary: string, keeps: (distance: number) => bo
     summary,
     operands: { self: tensor() },
     attrs: { diagonal: attr.optional(attr.dim(), 0) },
-    infer: ({ operands: { self }, fail }) => (self.shape.length < 2 ? fail(`self has shape ${shapeText(self.shape)}, expected rank 2 or more`) : [tensorType(self.dtype, self.shape)]),
+    infer: ({ operands: { self }, fail }) =>
+      self.shape.length < 2
+        ? fail(`self has shape ${shapeText(self.shape)}, expected rank 2 or more`)
+        : [tensorType(self.dtype, self.shape)],
     reference: ({ operands: { self }, attrs: { diagonal } }) => {
       const out = hostTensor(self.dtype, self.shape, self.data.slice() as Elements);
       const zero = (out.data instanceof BigInt64Array || out.data instanceof BigUint64Array ? 0n : 0) as number;

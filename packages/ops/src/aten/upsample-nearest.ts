@@ -18,7 +18,9 @@ function nearest<const S extends AttrSpecs>(base: string, mode: 'nearest' | 'nea
     reference: ({ operands, attrs, results }) => {
       const { shape } = results[0]!;
       const round = rounding(operands.self.dtype);
-      const axes = names.map((name, i) => sourcesOf(mode, operands.self.shape[i + 2]!, shape[i + 2]!, false, (attrs as Record<string, number | undefined>)[name], round));
+      const axes = names.map((name, i) =>
+        sourcesOf(mode, operands.self.shape[i + 2]!, shape[i + 2]!, false, (attrs as Record<string, number | undefined>)[name], round),
+      );
       return [resample(operands.self, axes, shape)];
     },
   });
@@ -27,7 +29,9 @@ function nearest<const S extends AttrSpecs>(base: string, mode: 'nearest' | 'nea
     summary: 'nearest elements at output_size places, or scale_factors as many, along each spatial axis',
     operands: { input: self },
     attrs: { output_size: attr.optional(attr.dims()), scale_factors: attr.optional(attr.floats()) },
-    infer: ({ operands: { input }, attrs, env, fail }) => [resampledType(input, vecSizes(input, rank, attrs.output_size, attrs.scale_factors, fail), rank, env, fail)],
+    infer: ({ operands: { input }, attrs, env, fail }) => [
+      resampledType(input, vecSizes(input, rank, attrs.output_size, attrs.scale_factors, fail), rank, env, fail),
+    ],
     decompose: ({ operands: { input }, attrs, builder, results }) => {
       const factors = Object.fromEntries(names.map((name, i) => [name, attrs.scale_factors?.[i]]));
       return builder.create(plain, { self: input }, { output_size: results[0]!.shape.slice(2), ...factors } as never).results;

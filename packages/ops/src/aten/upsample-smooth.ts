@@ -19,7 +19,16 @@ function smooth<const S extends AttrSpecs>(base: string, mode: 'linear' | 'cubic
       const { shape } = results[0]!;
       const round = rounding(operands.self.dtype);
       const given = attrs as Record<string, unknown>;
-      const axes = names.map((name, i) => sourcesOf(mode, operands.self.shape[i + 2]!, shape[i + 2]!, given['align_corners'] as boolean, given[name] as number | undefined, round));
+      const axes = names.map((name, i) =>
+        sourcesOf(
+          mode,
+          operands.self.shape[i + 2]!,
+          shape[i + 2]!,
+          given['align_corners'] as boolean,
+          given[name] as number | undefined,
+          round,
+        ),
+      );
       return [resample(operands.self, axes, shape)];
     },
   });
@@ -28,10 +37,16 @@ function smooth<const S extends AttrSpecs>(base: string, mode: 'linear' | 'cubic
     summary: `${mode} interpolation at output_size places, or scale_factors as many, along each spatial axis`,
     operands: { input: self },
     attrs: { output_size: attr.optional(attr.dims()), align_corners: attr.bool(), scale_factors: attr.optional(attr.floats()) },
-    infer: ({ operands: { input }, attrs, env, fail }) => [resampledType(input, vecSizes(input, rank, attrs.output_size, attrs.scale_factors, fail), rank, env, fail)],
+    infer: ({ operands: { input }, attrs, env, fail }) => [
+      resampledType(input, vecSizes(input, rank, attrs.output_size, attrs.scale_factors, fail), rank, env, fail),
+    ],
     decompose: ({ operands: { input }, attrs, builder, results }) => {
       const factors = Object.fromEntries(names.map((name, i) => [name, attrs.scale_factors?.[i]]));
-      return builder.create(plain, { self: input }, { output_size: results[0]!.shape.slice(2), align_corners: attrs.align_corners, ...factors } as never).results;
+      return builder.create(plain, { self: input }, {
+        output_size: results[0]!.shape.slice(2),
+        align_corners: attrs.align_corners,
+        ...factors,
+      } as never).results;
     },
   });
   return { plain, vec };

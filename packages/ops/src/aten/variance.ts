@@ -1,4 +1,18 @@
-import { attr, type Builder, dimProduct, type DType, dtypeInfo, floatScalar, intScalar, isFloat, type Scalar, scalarNumber, tensor, tensorType, type Value } from '@qfuse/ir';
+import {
+  attr,
+  type Builder,
+  dimProduct,
+  type DType,
+  dtypeInfo,
+  floatScalar,
+  intScalar,
+  isFloat,
+  type Scalar,
+  scalarNumber,
+  tensor,
+  tensorType,
+  type Value,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { type Fail, reducedShape } from '../shapes.js';
 import { DivScalar, DivTensor, MulTensor, SubScalar, SubTensor } from './arithmetic.js';
@@ -17,7 +31,8 @@ interface Correction {
   readonly correction?: Scalar | undefined;
 }
 
-const correctionOf = ({ unbiased, correction }: Correction): number => (unbiased === undefined ? scalarNumber(correction ?? intScalar(1)) : Number(unbiased));
+const correctionOf = ({ unbiased, correction }: Correction): number =>
+  unbiased === undefined ? scalarNumber(correction ?? intScalar(1)) : Number(unbiased);
 
 const mean = (xs: Float64Array): number => xs.reduce((a, b) => a + b, 0) / xs.length;
 
@@ -48,15 +63,25 @@ const forms = {
 type Form = keyof typeof forms;
 
 /** `Σ (x - mean)² / max(0, n - correction)` in simpler ops; the axes stay with size 1. Also gives the mean. */
-function varianceOf(self: Value, axes: readonly number[], correction: number, b: Builder): { readonly variance: Value; readonly mean: Value } {
+function varianceOf(
+  self: Value,
+  axes: readonly number[],
+  correction: number,
+  b: Builder,
+): { readonly variance: Value; readonly mean: Value } {
   const over = { dim: axes, keepdim: true };
   const center = b.create(MeanDim, { self }, over).result;
   const off = b.create(SubTensor, { self, other: center }).result;
   const sum = b.create(SumDimIntList, { self: b.create(MulTensor, { self: off, other: off }).result }, over).result;
   const count = dimProduct(axes.map((i) => self.type.shape[i]!));
-  if (typeof count === 'number') return { mean: center, variance: b.create(DivScalar, { self: sum }, { other: floatScalar(Math.max(0, count - correction)) }).result };
+  if (typeof count === 'number')
+    return { mean: center, variance: b.create(DivScalar, { self: sum }, { other: floatScalar(Math.max(0, count - correction)) }).result };
   const size = b.create(ScalarTensorSym, {}, { s: count, dtype: self.type.dtype }).result;
-  const divisor = b.create(ClampMin, { self: b.create(SubScalar, { self: size }, { other: floatScalar(correction) }).result }, { min: intScalar(0) }).result;
+  const divisor = b.create(
+    ClampMin,
+    { self: b.create(SubScalar, { self: size }, { other: floatScalar(correction) }).result },
+    { min: intScalar(0) },
+  ).result;
   return { mean: center, variance: b.create(DivTensor, { self: sum, other: divisor }).result };
 }
 
@@ -80,7 +105,12 @@ const statistics = <const F extends Form>(name: string, form: F, summary: string
       const { axes } = reductionOf(attrs as ReductionAttrs, self.type.shape.length, checked);
       // 16-bit floats would lose too much between the steps.
       const narrow = dtypeInfo(self.type.dtype).bits === 16;
-      const values = varianceOf(narrow ? b.create(ToCopy, { self }, { dtype: 'f32' }).result : self, axes, correctionOf(attrs as Correction), b);
+      const values = varianceOf(
+        narrow ? b.create(ToCopy, { self }, { dtype: 'f32' }).result : self,
+        axes,
+        correctionOf(attrs as Correction),
+        b,
+      );
       const valueOf = (name: Statistic): Value => (name === 'deviation' ? b.create(Sqrt, { self: values.variance }).result : values[name]);
       return list.map((name, i) => {
         const shaped = b.create(View, { self: valueOf(name) }, { size: results[i]!.shape }).result;

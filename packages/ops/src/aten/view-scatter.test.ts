@@ -4,9 +4,19 @@ import type { OpDefinition } from '../define.js';
 import { DiagonalScatter, SelectScatter, SliceScatter } from './view-scatter.js';
 
 /** Numbers 0, 1, 2, … of a shape. */
-const count = (shape: number[]): HostTensor => tensorOf('f32', shape, Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i));
+const count = (shape: number[]): HostTensor =>
+  tensorOf(
+    'f32',
+    shape,
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
+  );
 /** Numbers -1, -2, … of a shape. */
-const marks = (shape: number[]): HostTensor => tensorOf('f32', shape, Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => -1 - i));
+const marks = (shape: number[]): HostTensor =>
+  tensorOf(
+    'f32',
+    shape,
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => -1 - i),
+  );
 
 /** Builds the node, which checks shapes, and runs its reference. */
 function run(op: OpDefinition, self: HostTensor, src: HostTensor, attrs: Record<string, number>): number[] {
@@ -33,7 +43,9 @@ describe('aten.slice_scatter', () => {
   ])('puts src at %j', (attrs, shape, expected) => expect(run(SliceScatter, count([2, 4]), marks(shape), attrs)).toEqual(expected));
 
   it('refuses another shape, rank, dtype or a step that is not positive', () => {
-    expect(() => run(SliceScatter, count([2, 4]), marks([2, 3]), { dim: 1, start: 1, end: 3 })).toThrow(/src has shape \[2, 3\], expected \[2, 2\]/);
+    expect(() => run(SliceScatter, count([2, 4]), marks([2, 3]), { dim: 1, start: 1, end: 3 })).toThrow(
+      /src has shape \[2, 3\], expected \[2, 2\]/,
+    );
     expect(() => run(SliceScatter, count([]), marks([1]), {})).toThrow(/0-d/);
     expect(() => run(SliceScatter, count([2]), tensorOf('i32', [2], [1, 2]), {})).toThrow(/src is i32, expected f32/);
     expect(() => run(SliceScatter, count([2]), marks([2]), { step: 0 })).toThrow(/step/);
@@ -72,6 +84,8 @@ describe('aten.diagonal_scatter', () => {
     [{ offset: 1, dim1: 1, dim2: 0 }, [1], [0, 1, 2, -1, 4, 5]],
   ])('puts src at %j', (attrs, shape, expected) => expect(run(DiagonalScatter, count([2, 3]), marks(shape), attrs)).toEqual(expected));
 
-  it('keeps leading axes first', () => expect(run(DiagonalScatter, count([2, 2, 2]), marks([2, 2]), { dim1: 1, dim2: 2 })).toEqual([-1, 1, 2, -2, -3, 5, 6, -4]));
-  it('refuses one axis twice', () => expect(() => run(DiagonalScatter, count([2, 2]), marks([2]), { dim1: 1, dim2: -1 })).toThrow(/same axis/));
+  it('keeps leading axes first', () =>
+    expect(run(DiagonalScatter, count([2, 2, 2]), marks([2, 2]), { dim1: 1, dim2: 2 })).toEqual([-1, 1, 2, -2, -3, 5, 6, -4]));
+  it('refuses one axis twice', () =>
+    expect(() => run(DiagonalScatter, count([2, 2]), marks([2]), { dim1: 1, dim2: -1 })).toThrow(/same axis/));
 });

@@ -1,4 +1,18 @@
-import { attr, type Dim, dimAdd, dimMax, dimMin, dimSub, type Elements, hostTensor, type HostTensor, type ShapeEnv, tensor, type TensorType, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  type Dim,
+  dimAdd,
+  dimMax,
+  dimMin,
+  dimSub,
+  type Elements,
+  hostTensor,
+  type HostTensor,
+  type ShapeEnv,
+  tensor,
+  type TensorType,
+  tensorType,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { type Fail, forEachOffset, shapeText, stridesOf, wrapAxis } from '../shapes.js';
 import { checkIndex, sliceLength, sliceStart } from './support/bounds.js';
@@ -31,7 +45,12 @@ export const SliceScatter = defineOp({
   name: 'aten.slice_scatter',
   summary: 'self with a slice replaced by src',
   operands: { self: tensor(), src: tensor() },
-  attrs: { dim: attr.optional(attr.int(), 0), start: attr.optional(attr.dim()), end: attr.optional(attr.dim()), step: attr.optional(attr.dim(), 1) },
+  attrs: {
+    dim: attr.optional(attr.int(), 0),
+    start: attr.optional(attr.dim()),
+    end: attr.optional(attr.dim()),
+    step: attr.optional(attr.dim(), 1),
+  },
   infer: ({ operands: { self, src }, attrs, env, fail }) => {
     if (self.shape.length === 0) return fail('self is a 0-d tensor, which cannot be sliced');
     const axis = wrapAxis(attrs.dim, self.shape.length, fail);
@@ -40,7 +59,12 @@ export const SliceScatter = defineOp({
   reference: ({ operands: { self, src }, attrs, fail }) => {
     const axis = wrapAxis(attrs.dim, self.shape.length, fail);
     const strides = stridesOf(self.shape);
-    return [put(self, src, { offset: sliceStart(self.shape[axis]!, attrs.start) * strides[axis]!, strides: strides.with(axis, strides[axis]! * attrs.step) })];
+    return [
+      put(self, src, {
+        offset: sliceStart(self.shape[axis]!, attrs.start) * strides[axis]!,
+        strides: strides.with(axis, strides[axis]! * attrs.step),
+      }),
+    ];
   },
 });
 

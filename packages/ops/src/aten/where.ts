@@ -23,7 +23,9 @@ export const WhereSelf = defineOp({
   summary: 'chooses elements by a condition',
   operands: { condition, self: tensor(), other: tensor() },
   elementwise: true,
-  infer: ({ operands: { condition: by, self, other }, env, fail }) => [tensorType(dtypeOf([self, other], fail), broadcastShapes(env, [by.shape, self.shape, other.shape], fail))],
+  infer: ({ operands: { condition: by, self, other }, env, fail }) => [
+    tensorType(dtypeOf([self, other], fail), broadcastShapes(env, [by.shape, self.shape, other.shape], fail)),
+  ],
   reference: ({ operands: { condition: by, self, other }, results: [result] }) => chosen(result!, by, self, other),
 });
 
@@ -34,8 +36,11 @@ export const WhereScalarOther = defineOp({
   operands: { condition, self: tensor() },
   attrs: { other: attr.scalar() },
   elementwise: true,
-  infer: ({ operands: { condition: by, self }, attrs: { other }, env, fail }) => [tensorType(dtypeOf([self, { scalar: other }], fail), broadcastShapes(env, [by.shape, self.shape], fail))],
-  reference: ({ operands: { condition: by, self }, attrs: { other }, results: [result] }) => chosen(result!, by, self, scalarTensor(other, result!.dtype)),
+  infer: ({ operands: { condition: by, self }, attrs: { other }, env, fail }) => [
+    tensorType(dtypeOf([self, { scalar: other }], fail), broadcastShapes(env, [by.shape, self.shape], fail)),
+  ],
+  reference: ({ operands: { condition: by, self }, attrs: { other }, results: [result] }) =>
+    chosen(result!, by, self, scalarTensor(other, result!.dtype)),
 });
 
 /** {@link WhereSelf} with a Python number as self. */
@@ -45,8 +50,11 @@ export const WhereScalarSelf = defineOp({
   operands: { condition, other: tensor() },
   attrs: { self: attr.scalar() },
   elementwise: true,
-  infer: ({ operands: { condition: by, other }, attrs: { self }, env, fail }) => [tensorType(dtypeOf([{ scalar: self }, other], fail), broadcastShapes(env, [by.shape, other.shape], fail))],
-  reference: ({ operands: { condition: by, other }, attrs: { self }, results: [result] }) => chosen(result!, by, scalarTensor(self, result!.dtype), other),
+  infer: ({ operands: { condition: by, other }, attrs: { self }, env, fail }) => [
+    tensorType(dtypeOf([{ scalar: self }, other], fail), broadcastShapes(env, [by.shape, other.shape], fail)),
+  ],
+  reference: ({ operands: { condition: by, other }, attrs: { self }, results: [result] }) =>
+    chosen(result!, by, scalarTensor(self, result!.dtype), other),
 });
 
 /** {@link WhereSelf} with Python numbers as self and other. */
@@ -56,8 +64,11 @@ export const WhereScalar = defineOp({
   operands: { condition },
   attrs: { self: attr.scalar(), other: attr.scalar() },
   elementwise: true,
-  infer: ({ operands: { condition: by }, attrs: { self, other }, fail }) => [tensorType(dtypeOf([{ scalar: self }, { scalar: other }], fail), by.shape)],
-  reference: ({ operands: { condition: by }, attrs: { self, other }, results: [result] }) => chosen(result!, by, scalarTensor(self, result!.dtype), scalarTensor(other, result!.dtype)),
+  infer: ({ operands: { condition: by }, attrs: { self, other }, fail }) => [
+    tensorType(dtypeOf([{ scalar: self }, { scalar: other }], fail), by.shape),
+  ],
+  reference: ({ operands: { condition: by }, attrs: { self, other }, results: [result] }) =>
+    chosen(result!, by, scalarTensor(self, result!.dtype), scalarTensor(other, result!.dtype)),
 });
 
 const mask = tensor('bool');
@@ -73,7 +84,8 @@ export const MaskedFillScalar = defineOp({
     checkScalar('value', value, self.dtype, fail);
     return [tensorType(self.dtype, broadcastShapes(env, [self.shape, by.shape], fail))];
   },
-  reference: ({ operands: { self, mask: by }, attrs: { value }, results: [result] }) => chosen(result!, by, scalarTensor(value, self.dtype), self),
+  reference: ({ operands: { self, mask: by }, attrs: { value }, results: [result] }) =>
+    chosen(result!, by, scalarTensor(value, self.dtype), self),
 });
 
 /** {@link MaskedFillScalar} with a 0-d tensor as value. */

@@ -13,14 +13,25 @@ const linearQcs = (bits: 4 | 8, weight: DType) =>
   defineOp({
     name: `fused.linear_qcs${bits}w`,
     summary: `linear with ${bits}-bit weights, one scale an output channel, no zero points`,
-    operands: { input: tensor(...floats), weight: tensor(weight), scales: tensor('f32', 'f64', 'f16', 'bf16'), bias: optionalTensor(...floats) },
+    operands: {
+      input: tensor(...floats),
+      weight: tensor(weight),
+      scales: tensor('f32', 'f64', 'f16', 'bf16'),
+      bias: optionalTensor(...floats),
+    },
     infer: ({ operands: { input, weight, scales, bias }, env, fail }) => {
       const [n, k] = weight.shape;
-      if (weight.shape.length !== 2 || n === undefined || k === undefined) return fail(`weight has shape ${shapeText(weight.shape)}, expected [N, K]`);
+      if (weight.shape.length !== 2 || n === undefined || k === undefined)
+        return fail(`weight has shape ${shapeText(weight.shape)}, expected [N, K]`);
       const last = input.shape.at(-1);
-      if (last === undefined || env.equal(last, k) === 'no') return fail(`input has shape ${shapeText(input.shape)}, expected its last dim to be ${shapeText([k])}`);
-      for (const [name, t] of [['scales', scales], ['bias', bias]] as const)
-        if (t !== undefined && (t.shape.length !== 1 || env.equal(t.shape[0]!, n) === 'no')) fail(`${name} has shape ${shapeText(t.shape)}, expected ${shapeText([n])}`);
+      if (last === undefined || env.equal(last, k) === 'no')
+        return fail(`input has shape ${shapeText(input.shape)}, expected its last dim to be ${shapeText([k])}`);
+      for (const [name, t] of [
+        ['scales', scales],
+        ['bias', bias],
+      ] as const)
+        if (t !== undefined && (t.shape.length !== 1 || env.equal(t.shape[0]!, n) === 'no'))
+          fail(`${name} has shape ${shapeText(t.shape)}, expected ${shapeText([n])}`);
       return [tensorType(input.dtype, [...input.shape.slice(0, -1), n])];
     },
     reference: ({ operands: { input, weight, scales, bias }, results }) => {

@@ -67,7 +67,8 @@ export const ChooseQparams = defineOp({
   infer: ({ operands: { input }, attrs, env, fail }) => {
     const { compute = input.dtype, scale_dtype: scale = compute, zero_point_dtype: zero } = attrs;
     if (attrs.qmin >= attrs.qmax) fail(`qmin ${attrs.qmin} is not below qmax ${attrs.qmax}`);
-    for (const [name, dtype] of Object.entries({ compute, scale_dtype: scale })) if (!isFloat(dtype)) fail(`${name} is ${dtype}, expected a float dtype`);
+    for (const [name, dtype] of Object.entries({ compute, scale_dtype: scale }))
+      if (!isFloat(dtype)) fail(`${name} is ${dtype}, expected a float dtype`);
     if (!isFloat(zero) && !isInteger(zero)) fail(`zero_point_dtype is ${zero}, expected an integer or float dtype`);
     const shape = qparamsShape(input.shape, attrs, env, fail);
     return [tensorType(scale, shape), tensorType(zero, shape)];

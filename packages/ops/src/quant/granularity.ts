@@ -43,10 +43,16 @@ export function qparamsShape(shape: readonly Dim[], g: GranularityAttrs, env: Sh
     case 'group': {
       const axis = axisOf(shape, g, fail);
       if (g.group_size === undefined) return fail('granularity "group" needs group_size');
-      return divided(shape, shape.map((_, i) => (i === axis ? g.group_size! : 1)), env, fail);
+      return divided(
+        shape,
+        shape.map((_, i) => (i === axis ? g.group_size! : 1)),
+        env,
+        fail,
+      );
     }
     case 'block':
-      if (g.block_size?.length !== shape.length) return fail(`block_size ${shapeText(g.block_size ?? [])} does not fit shape ${shapeText(shape)}`);
+      if (g.block_size?.length !== shape.length)
+        return fail(`block_size ${shapeText(g.block_size ?? [])} does not fit shape ${shapeText(shape)}`);
       return divided(shape, g.block_size, env, fail);
   }
 }
@@ -61,7 +67,8 @@ function divided(shape: readonly Dim[], block: readonly Dim[], env: ShapeEnv, fa
   return shape.map((d, i) => {
     const b = block[i]!;
     if (b === 1 || d === b) return b === 1 ? d : 1;
-    if (typeof b !== 'number') return fail(`block size ${shapeText([b])} of axis ${i} is neither a number nor the whole axis ${shapeText([d])}`);
+    if (typeof b !== 'number')
+      return fail(`block size ${shapeText([b])} of axis ${i} is neither a number nor the whole axis ${shapeText([d])}`);
     if (env.divides(b, d) === 'no') return fail(`${b} does not divide axis ${i} of shape ${shapeText(shape)}`);
     return typeof d === 'number' ? d / b : fail(`axis ${i} of shape ${shapeText(shape)} is symbolic, block size ${b} cannot divide it`);
   });
@@ -74,7 +81,10 @@ export function checkQparams(name: string, type: TensorType, shape: readonly Dim
   // a row's parameters may come without the trailing 1
   const bare = g.granularity === 'row' && type.shape.length === wanted.length - 1 ? [...type.shape, 1] : type.shape;
   const fits = flat || (bare.length === wanted.length && bare.every((d, i) => env.equal(d, wanted[i]!) !== 'no'));
-  if (!fits) fail(`${name} has shape ${shapeText(type.shape)}, expected ${shapeText(wanted)} for granularity "${g.granularity}" of shape ${shapeText(shape)}`);
+  if (!fits)
+    fail(
+      `${name} has shape ${shapeText(type.shape)}, expected ${shapeText(wanted)} for granularity "${g.granularity}" of shape ${shapeText(shape)}`,
+    );
 }
 
 /** For a static shape: the index of the scale of each element, as a function of the row-major element offset. */

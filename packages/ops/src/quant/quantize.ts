@@ -1,4 +1,15 @@
-import { attr, type Elements, hostTensor, type HostTensor, isFloat, optionalTensor, roundTiesToEven, storer, tensor, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  type Elements,
+  hostTensor,
+  type HostTensor,
+  isFloat,
+  optionalTensor,
+  roundTiesToEven,
+  storer,
+  tensor,
+  tensorType,
+} from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { checkQparams, granularityAttrs, qparamsIndex } from './granularity.js';
 import { arithmeticRounder } from './rounders.js';
@@ -22,7 +33,14 @@ export const Quantize = defineOp({
   name: 'quant.quantize',
   summary: 'rounds floats to integers on a grid of scale and zero point',
   operands: { input: tensor(...floats), scale: tensor('f32', 'f64', 'f16', 'bf16'), zero_point: optionalTensor() },
-  attrs: { ...granularityAttrs, qmin: attr.int(), qmax: attr.int(), dtype: attr.dtype(), compute: computeAttr, round_last: attr.optional(attr.bool(), false) },
+  attrs: {
+    ...granularityAttrs,
+    qmin: attr.int(),
+    qmax: attr.int(),
+    dtype: attr.dtype(),
+    compute: computeAttr,
+    round_last: attr.optional(attr.bool(), false),
+  },
   infer: ({ operands, attrs, env, fail }) => {
     const { input, scale, zero_point } = operands;
     if (!isFloat(attrs.compute)) fail(`compute is ${attrs.compute}, expected a float dtype`);
@@ -59,7 +77,14 @@ export const Dequantize = defineOp({
   name: 'quant.dequantize',
   summary: 'the numbers that integers on a grid of scale and zero point stand for',
   operands: { input: tensor(...integers), scale: tensor('f32', 'f64', 'f16', 'bf16'), zero_point: optionalTensor() },
-  attrs: { ...granularityAttrs, qmin: attr.int(), qmax: attr.int(), dtype: attr.dtype(), compute: computeAttr, difference: attr.optional(attr.dtype()) },
+  attrs: {
+    ...granularityAttrs,
+    qmin: attr.int(),
+    qmax: attr.int(),
+    dtype: attr.dtype(),
+    compute: computeAttr,
+    difference: attr.optional(attr.dtype()),
+  },
   infer: ({ operands, attrs, env, fail }) => {
     const { input, scale, zero_point } = operands;
     if (!isFloat(attrs.compute)) fail(`compute is ${attrs.compute}, expected a float dtype`);

@@ -25,7 +25,8 @@ export function planIndex(self: TensorType, indices: readonly (TensorType | unde
   const indexed: number[] = [];
   let axis = 0;
   for (const index of indices) {
-    if (index !== undefined && !isMask(index) && index.dtype !== 'i64' && index.dtype !== 'i32') fail(`an index is ${index.dtype}, expected i64, i32, or bool for a mask`);
+    if (index !== undefined && !isMask(index) && index.dtype !== 'i64' && index.dtype !== 'i32')
+      fail(`an index is ${index.dtype}, expected i64, i32, or bool for a mask`);
     const covered = index === undefined || !isMask(index) ? 1 : index.shape.length;
     if (index !== undefined && isMask(index)) checkMask(self.shape.slice(axis, axis + covered), index.shape, env, fail);
     for (let i = 0; i < covered; i++, axis++) if (index !== undefined) indexed.push(axis);
@@ -38,14 +39,16 @@ export function planIndex(self: TensorType, indices: readonly (TensorType | unde
     given.map((t) => t.shape),
     fail,
   );
-  if (indexed.some((i) => self.shape[i] === 0) && dimProduct(common) !== 0) fail(`an axis of size 0 is indexed: self has shape ${shapeText(self.shape)}`);
+  if (indexed.some((i) => self.shape[i] === 0) && dimProduct(common) !== 0)
+    fail(`an axis of size 0 is indexed: self has shape ${shapeText(self.shape)}`);
   const rest = self.shape.filter((_, i) => !indexed.includes(i));
   return { indexed, shape: rest.toSpliced(placeOf(indexed), 0, ...common) };
 }
 
 function checkMask(covered: readonly Dim[], mask: readonly Dim[], env: ShapeEnv, fail: Fail): void {
   const fits = covered.length === mask.length && mask.every((d, i) => env.equal(d, covered[i]!) !== 'no');
-  if (mask.length === 0 || !fits) fail(`a mask has shape ${shapeText(mask)}, expected the sizes ${shapeText(covered)} of the axes that it covers`);
+  if (mask.length === 0 || !fits)
+    fail(`a mask has shape ${shapeText(mask)}, expected the sizes ${shapeText(covered)} of the axes that it covers`);
 }
 
 /** Positions of the true elements of a mask, a list for each axis. */
@@ -54,7 +57,13 @@ function positionsOf(mask: HostTensor): readonly HostTensor[] {
   mask.data.forEach((v: number | bigint, i: number) => {
     if (Number(v) !== 0) found.push(i);
   });
-  return stridesOf(mask.shape).map((stride, axis) => tensorOf('i64', [found.length], found.map((i) => Math.floor(i / stride) % mask.shape[axis]!)));
+  return stridesOf(mask.shape).map((stride, axis) =>
+    tensorOf(
+      'i64',
+      [found.length],
+      found.map((i) => Math.floor(i / stride) % mask.shape[axis]!),
+    ),
+  );
 }
 
 /** How an advanced indexing reads `self`: offsets for {@link AxisOffsets | pick} and the result's shape. */
@@ -86,5 +95,10 @@ export function readIndex(self: HostTensor, indices: readonly (HostTensor | unde
   const keeps = (axis: number): boolean => !indexed.includes(axis);
   const rest = self.shape.filter((_, axis) => keeps(axis));
   const place = placeOf(indexed);
-  return { shape: rest.toSpliced(place, 0, ...common), axes: axesOf(self.shape).filter((_, axis) => keeps(axis)).toSpliced(place, 0, offsets) };
+  return {
+    shape: rest.toSpliced(place, 0, ...common),
+    axes: axesOf(self.shape)
+      .filter((_, axis) => keeps(axis))
+      .toSpliced(place, 0, offsets),
+  };
 }

@@ -13,10 +13,20 @@ export function checkIndexType(index: TensorType, fail: Fail): void {
 export const isEmpty = (shape: readonly Dim[]): boolean => shape.includes(0);
 
 /** Refuses an `index` that is larger than `other` along an axis other than `except`. */
-export function checkWithin(index: TensorType, other: TensorType, name: string, except: number | undefined, env: ShapeEnv, fail: Fail): void {
+export function checkWithin(
+  index: TensorType,
+  other: TensorType,
+  name: string,
+  except: number | undefined,
+  env: ShapeEnv,
+  fail: Fail,
+): void {
   const [small, large] = [atLeastVector(index.shape), atLeastVector(other.shape)];
   const fits = small.length === large.length && small.every((d, i) => i === except || env.lessEqual(d, large[i]!) !== 'no');
-  if (!fits) fail(`index has shape ${shapeText(index.shape)}, expected the rank of ${name} ${shapeText(other.shape)} and no larger dims${except === undefined ? '' : ` except along axis ${except}`}`);
+  if (!fits)
+    fail(
+      `index has shape ${shapeText(index.shape)}, expected the rank of ${name} ${shapeText(other.shape)} and no larger dims${except === undefined ? '' : ` except along axis ${except}`}`,
+    );
 }
 
 /** Position `at` of an axis of `size`; negative positions are out of range here. */
@@ -29,7 +39,14 @@ export function position(at: number | bigint, size: number, fail: Fail): number 
  * Calls `visit` for each element of `index` with the offset in `self` that it means along `dim`, and with the
  * offset of the element of the same place in a tensor of shape `beside`.
  */
-export function forEachIndexed(self: HostTensor, dim: number, index: HostTensor, beside: readonly number[], fail: Fail, visit: (position: number, inSelf: number, besides: number) => void): void {
+export function forEachIndexed(
+  self: HostTensor,
+  dim: number,
+  index: HostTensor,
+  beside: readonly number[],
+  fail: Fail,
+  visit: (position: number, inSelf: number, besides: number) => void,
+): void {
   if (index.data.length === 0) return;
   const shape = atLeastVector(self.shape) as readonly number[];
   const axis = wrapAxis(dim, self.shape.length, fail);

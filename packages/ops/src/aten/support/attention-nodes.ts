@@ -41,7 +41,8 @@ export function attentionNodes(builder: Builder, values: AttentionValues, causal
   const turned = builder.create(TransposeInt, { self: key }, { dim0: -2, dim1: -1 }).result;
   let scores = builder.create(Matmul, { self: scaled, other: turned }).result;
   const { dtype } = scores.type;
-  if (mask?.type.dtype === 'bool') scores = builder.create(WhereScalarOther, { condition: mask, self: scores }, { other: minusInfinity }).result;
+  if (mask?.type.dtype === 'bool')
+    scores = builder.create(WhereScalarOther, { condition: mask, self: scores }, { other: minusInfinity }).result;
   else if (mask !== undefined) {
     const same = mask.type.dtype === dtype ? mask : builder.create(ToCopy, { self: mask }, { dtype }).result;
     scores = builder.create(AddTensor, { self: scores, other: same }).result;
@@ -52,6 +53,9 @@ export function attentionNodes(builder: Builder, values: AttentionValues, causal
     scores = builder.create(WhereScalarOther, { condition: lower, self: scores }, { other: minusInfinity }).result;
   }
   // Only a mask can leave a row without a score: causal ones keep the first column.
-  const shares = mask === undefined ? builder.create(Softmax, { self: scores }, { dim: -1, half_to_float: false }) : builder.create(SafeSoftmax, { self: scores }, { dim: -1 });
+  const shares =
+    mask === undefined
+      ? builder.create(Softmax, { self: scores }, { dim: -1, half_to_float: false })
+      : builder.create(SafeSoftmax, { self: scores }, { dim: -1 });
   return builder.create(Matmul, { self: shares.result, other: value }).result;
 }

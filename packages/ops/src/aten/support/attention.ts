@@ -36,7 +36,11 @@ export function attend({ query, key, value, mask, causal, scale, result }: Atten
   const [rows, width] = query.shape.slice(-2) as [number, number];
   const columns = key.shape.at(-2)!;
   const wide = value.shape.at(-1)!;
-  const [queries, keys, values] = [query, key, value].map((t) => matrixOffsets(t.shape, batch)) as [readonly number[], readonly number[], readonly number[]];
+  const [queries, keys, values] = [query, key, value].map((t) => matrixOffsets(t.shape, batch)) as [
+    readonly number[],
+    readonly number[],
+    readonly number[],
+  ];
   const masks = mask === undefined ? [] : matrixOffsets(mask.shape, batch);
   const maskRow = mask === undefined || mask.shape.at(-2) === 1 ? 0 : mask.shape.at(-1)!;
   const maskColumn = mask === undefined || mask.shape.at(-1) === 1 ? 0 : 1;
@@ -47,7 +51,8 @@ export function attend({ query, key, value, mask, causal, scale, result }: Atten
       let largest = -Infinity;
       for (let c = 0; c < columns; c++) {
         let score = 0;
-        for (let i = 0; i < width; i++) score += (query.data[q + row * width + i] as number) * scale * (key.data[k + c * width + i] as number);
+        for (let i = 0; i < width; i++)
+          score += (query.data[q + row * width + i] as number) * scale * (key.data[k + c * width + i] as number);
         if (mask !== undefined) score += added(mask, masks[position]! + row * maskRow + c * maskColumn);
         if (causal && c > row) score -= Infinity;
         scores[c] = score;
@@ -65,4 +70,5 @@ export function attend({ query, key, value, mask, causal, scale, result }: Atten
   return out;
 }
 
-const added = (mask: HostTensor, at: number): number => (mask.dtype !== 'bool' ? (mask.data[at] as number) : mask.data[at] === 0 ? -Infinity : 0);
+const added = (mask: HostTensor, at: number): number =>
+  mask.dtype !== 'bool' ? (mask.data[at] as number) : mask.data[at] === 0 ? -Infinity : 0;

@@ -87,13 +87,16 @@ export const scalarFirstForm = <N extends string = 'other'>(rule: BinaryRule, ov
   });
 
 /** For `compute`: refuses operands that are all bool. */
-export const noBools = (promoted: DType, fail: Fail): DType => (promoted === 'bool' ? fail('operands are bool, expected numbers') : promoted);
+export const noBools = (promoted: DType, fail: Fail): DType =>
+  promoted === 'bool' ? fail('operands are bool, expected numbers') : promoted;
 
 /** For `compute`: refuses all but floats. */
-export const onlyFloats = (promoted: DType, fail: Fail): DType => (isFloat(promoted) ? promoted : fail(`operands are ${promoted}, expected floats`));
+export const onlyFloats = (promoted: DType, fail: Fail): DType =>
+  isFloat(promoted) ? promoted : fail(`operands are ${promoted}, expected floats`);
 
 /** For `compute`: refuses floats. */
-export const onlyIntegers = (promoted: DType, fail: Fail): DType => (isFloat(promoted) ? fail(`operands are ${promoted}, expected integers or bools`) : promoted);
+export const onlyIntegers = (promoted: DType, fail: Fail): DType =>
+  isFloat(promoted) ? fail(`operands are ${promoted}, expected integers or bools`) : promoted;
 
 /**
  * For `compute`: f16 and bf16 are computed in f32. It matters for scalars and 0-d tensors of wider dtypes, which the

@@ -15,13 +15,22 @@ export interface Labelled {
 }
 
 /** `value` without its axes of size 1, if there are any. */
-export const withoutOnes = (builder: Builder, value: Value): Value => reshapeTo(builder, value, value.type.shape.filter((d) => d !== 1));
+export const withoutOnes = (builder: Builder, value: Value): Value =>
+  reshapeTo(
+    builder,
+    value,
+    value.type.shape.filter((d) => d !== 1),
+  );
 
 /** `x` with its axes in the order of `labels`, missing ones added with the size of the plan. */
 export function arranged(builder: Builder, x: Labelled, labels: readonly string[], sizes: EinsumPlan['sizes']): Value {
   const own = labels.filter((l) => x.labels.includes(l));
   const permuted = builder.create(Permute, { self: x.value }, { dims: own.map((l) => x.labels.indexOf(l)) }).result;
-  const apart = reshapeTo(builder, permuted, labels.map((l) => (x.labels.includes(l) ? x.value.type.shape[x.labels.indexOf(l)]! : 1)));
+  const apart = reshapeTo(
+    builder,
+    permuted,
+    labels.map((l) => (x.labels.includes(l) ? x.value.type.shape[x.labels.indexOf(l)]! : 1)),
+  );
   return builder.create(Expand, { self: apart }, { size: labels.map((l) => sizes.get(l)!) }).result;
 }
 
@@ -39,13 +48,23 @@ export function reduced(builder: Builder, x: Labelled, kept: (label: string) => 
 }
 
 /** The product of two operands, summed over the labels of both that `kept` does not have. */
-export function contracted(builder: Builder, a: Labelled, b: Labelled, sizes: EinsumPlan['sizes'], kept: (label: string) => boolean): Labelled {
+export function contracted(
+  builder: Builder,
+  a: Labelled,
+  b: Labelled,
+  sizes: EinsumPlan['sizes'],
+  kept: (label: string) => boolean,
+): Labelled {
   const shared = a.labels.filter((l) => b.labels.includes(l));
   const [batch, inner] = [shared.filter(kept), shared.filter((l) => !kept(l))];
   const [left, right] = [a.labels.filter((l) => !shared.includes(l)), b.labels.filter((l) => !shared.includes(l))];
   const dimsOf = (labels: readonly string[]): readonly Dim[] => labels.map((l) => sizes.get(l)!);
   const matrices = (x: Labelled, ...groups: (readonly string[])[]): Value =>
-    reshapeTo(builder, arranged(builder, x, groups.flat(), sizes), groups.map((g) => dimProduct(dimsOf(g))));
+    reshapeTo(
+      builder,
+      arranged(builder, x, groups.flat(), sizes),
+      groups.map((g) => dimProduct(dimsOf(g))),
+    );
   if (inner.length === 0) {
     const labels = [...batch, ...left, ...right];
     const [self, other] = [a, b].map((x) => arranged(builder, x, labels, sizes));

@@ -12,7 +12,8 @@ export interface Convolving {
 }
 
 /** Integers are summed as bigints, so that a wrapped result is exact. */
-const wide = (data: Elements, exact: boolean): ArrayLike<number> | ArrayLike<bigint> => (exact ? Array.from(data as ArrayLike<number>, (x) => BigInt(x)) : (data as ArrayLike<number>));
+const wide = (data: Elements, exact: boolean): ArrayLike<number> | ArrayLike<bigint> =>
+  exact ? Array.from(data as ArrayLike<number>, (x) => BigInt(x)) : (data as ArrayLike<number>);
 
 const isExact = (t: HostTensor): boolean => !(t.data instanceof Float32Array) && !(t.data instanceof Float64Array);
 

@@ -1,4 +1,17 @@
-import { type DType, dtypeInfo, type Elements, type HostTensor, hostTensor, integerRange, isFloat, isInteger, newElements, type Scalar, scalarText, storer } from '@qfuse/ir';
+import {
+  type DType,
+  dtypeInfo,
+  type Elements,
+  type HostTensor,
+  hostTensor,
+  integerRange,
+  isFloat,
+  isInteger,
+  newElements,
+  type Scalar,
+  scalarText,
+  storer,
+} from '@qfuse/ir';
 import { broadcastStrides, type Fail, forEachOffset } from '../../shapes.js';
 
 /** Dtype and static shape of a result. */
@@ -16,7 +29,8 @@ export function castTensor(tensor: HostTensor, dtype: DType): HostTensor {
   const out = hostTensor(dtype, tensor.shape);
   const store = storer(dtype);
   const { data } = tensor;
-  if (isFloat(tensor.dtype) && isInteger(dtype)) for (let i = 0; i < out.data.length; i++) store(out.data, i, truncated(data[i] as number, dtypeInfo(dtype).bits));
+  if (isFloat(tensor.dtype) && isInteger(dtype))
+    for (let i = 0; i < out.data.length; i++) store(out.data, i, truncated(data[i] as number, dtypeInfo(dtype).bits));
   else for (let i = 0; i < out.data.length; i++) store(out.data, i, data[i]!);
   return out;
 }
@@ -51,7 +65,12 @@ export function rounder(dtype: DType): (x: number) => number {
   };
 }
 
-const largest: Partial<Record<DType, number>> = { f64: Number.MAX_VALUE, f32: (2 - 2 ** -23) * 2 ** 127, bf16: (2 - 2 ** -7) * 2 ** 127, f16: 65504 };
+const largest: Partial<Record<DType, number>> = {
+  f64: Number.MAX_VALUE,
+  f32: (2 - 2 ** -23) * 2 ** 127,
+  bf16: (2 - 2 ** -7) * 2 ** 127,
+  f16: 65504,
+};
 
 /** The largest finite value of a dtype. */
 export const largestOf = (dtype: DType): number => largest[dtype] ?? Number(integerRange(dtype)[1]);
@@ -75,7 +94,8 @@ export function checkScalar(name: string, { value, ...rest }: Scalar, dtype: DTy
 }
 
 /** The elements of a tensor as bigints. */
-const bigints = (data: Elements): ArrayLike<bigint> => (data instanceof BigInt64Array || data instanceof BigUint64Array ? data : Array.from(data, BigInt));
+const bigints = (data: Elements): ArrayLike<bigint> =>
+  data instanceof BigInt64Array || data instanceof BigUint64Array ? data : Array.from(data, BigInt);
 
 /**
  * A tensor of type `result` whose elements are `f` of the elements of `operands`, which broadcast to the result's shape.
@@ -92,7 +112,12 @@ export const mapNumbers = (result: ResultType, operands: readonly HostTensor[], 
 const mapBigints = (result: ResultType, operands: readonly HostTensor[], f: (...xs: bigint[]) => Element): HostTensor =>
   broadcastMap<bigint>(result, operands, (t) => bigints(t.data), f);
 
-function broadcastMap<T>(result: ResultType, operands: readonly HostTensor[], elements: (t: HostTensor) => ArrayLike<T>, f: (...xs: T[]) => Element): HostTensor {
+function broadcastMap<T>(
+  result: ResultType,
+  operands: readonly HostTensor[],
+  elements: (t: HostTensor) => ArrayLike<T>,
+  f: (...xs: T[]) => Element,
+): HostTensor {
   const out = hostTensor(result.dtype, result.shape);
   const store = storer(result.dtype);
   const data = operands.map(elements);

@@ -12,7 +12,12 @@ export function entriesOf<T extends TensorType | HostTensor | Value>(list: reado
 export const isSkipped = (shape: readonly Dim[]): boolean => shape.length === 1 && shape[0] === 0;
 
 /** Shape and dtype of tensors that are joined along `axis`. */
-export function joinedType(tensors: readonly TensorType[], axis: number, env: ShapeEnv, fail: Fail): { readonly dtype: TensorType['dtype']; readonly shape: readonly Dim[] } {
+export function joinedType(
+  tensors: readonly TensorType[],
+  axis: number,
+  env: ShapeEnv,
+  fail: Fail,
+): { readonly dtype: TensorType['dtype']; readonly shape: readonly Dim[] } {
   const dtype = resultType(tensors);
   const [first, ...rest] = tensors.map((t) => t.shape).filter((s) => !isSkipped(s));
   if (first === undefined) return { dtype, shape: [0] };
@@ -29,7 +34,11 @@ export function joinedType(tensors: readonly TensorType[], axis: number, env: Sh
 }
 
 /** Tensors joined along `axis`, converted to the result's dtype. */
-export function join(tensors: readonly HostTensor[], axis: number, result: { readonly dtype: HostTensor['dtype']; readonly shape: readonly number[] }): HostTensor {
+export function join(
+  tensors: readonly HostTensor[],
+  axis: number,
+  result: { readonly dtype: HostTensor['dtype']; readonly shape: readonly number[] },
+): HostTensor {
   const out = hostTensor(result.dtype, result.shape);
   const store = storer(result.dtype);
   const inner = countOf(result.shape.slice(axis + 1));

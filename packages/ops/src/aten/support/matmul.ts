@@ -9,7 +9,8 @@ export function checkFactors(tensors: readonly (TensorType | undefined)[], fail:
 }
 
 /** A shape as a batch of matrices: of a vector a row on the left, a column on the right. */
-const asMatrices = <D extends Dim>(shape: readonly D[], side: 'left' | 'right'): readonly (D | 1)[] => (shape.length > 1 ? shape : side === 'left' ? [1, ...shape] : [...shape, 1]);
+const asMatrices = <D extends Dim>(shape: readonly D[], side: 'left' | 'right'): readonly (D | 1)[] =>
+  shape.length > 1 ? shape : side === 'left' ? [1, ...shape] : [...shape, 1];
 
 /**
  * Shape of the matrix product of `[…, n, k]` (or `[k]`) and `[…, k, m]` (or `[k]`), whose batch dims broadcast.
@@ -56,7 +57,12 @@ function dotOf(a: HostTensor, b: HostTensor): Dot {
  * order. Integers may still have to be wrapped to their width.
  * @param transposed - whether `right` is a matrix `[m, k]` that stands for its transpose
  */
-export function forEachProduct(left: HostTensor, right: HostTensor, transposed: boolean, visit: (position: number, sum: number | bigint) => void): void {
+export function forEachProduct(
+  left: HostTensor,
+  right: HostTensor,
+  transposed: boolean,
+  visit: (position: number, sum: number | bigint) => void,
+): void {
   const [a, b] = [asMatrices(left.shape, 'left'), transposed ? right.shape : asMatrices(right.shape, 'right')];
   const [n, k] = a.slice(-2) as [number, number];
   const m = transposed ? b.at(-2)! : b.at(-1)!;
@@ -69,7 +75,8 @@ export function forEachProduct(left: HostTensor, right: HostTensor, transposed: 
   const dot = dotOf(left, right);
   let position = 0;
   forEachOffset(batch, [broadcastStrides(ofLeft, batch), broadcastStrides(ofRight, batch)], (_, [i, j]) => {
-    for (let row = 0; row < n; row++) for (let column = 0; column < m; column++) visit(position++, dot(i! * n * k + row * k, 1, j! * k * m + column * stepOfM, stepOfK, k));
+    for (let row = 0; row < n; row++)
+      for (let column = 0; column < m; column++) visit(position++, dot(i! * n * k + row * k, 1, j! * k * m + column * stepOfM, stepOfK, k));
   });
 }
 

@@ -42,7 +42,13 @@ export interface Affine {
 }
 
 /** `(x - mean) · scale · weight + bias`, rounded once. */
-export function normalized(input: HostTensor, { groups, inner }: Grouping, mean: Float64Array, scale: Float64Array, { weight, bias, index }: Affine): HostTensor {
+export function normalized(
+  input: HostTensor,
+  { groups, inner }: Grouping,
+  mean: Float64Array,
+  scale: Float64Array,
+  { weight, bias, index }: Affine,
+): HostTensor {
   const out = hostTensor(input.dtype, input.shape);
   const store = storer(input.dtype);
   for (let i = 0; i < out.data.length; i++) {
@@ -56,7 +62,10 @@ export function normalized(input: HostTensor, { groups, inner }: Grouping, mean:
 }
 
 /** A tensor of numbers, rounded to `type.dtype`. */
-export function fromNumbers(type: { readonly dtype: HostTensor['dtype']; readonly shape: readonly number[] }, values: ArrayLike<number>): HostTensor {
+export function fromNumbers(
+  type: { readonly dtype: HostTensor['dtype']; readonly shape: readonly number[] },
+  values: ArrayLike<number>,
+): HostTensor {
   const out = hostTensor(type.dtype, type.shape);
   const store = storer(type.dtype);
   for (let i = 0; i < values.length; i++) store(out.data, i, values[i]!);
@@ -64,11 +73,19 @@ export function fromNumbers(type: { readonly dtype: HostTensor['dtype']; readonl
 }
 
 /** Checks scale, shift and statistics of a normalization: of `shape`, and of the input's dtype or, for half floats, f32. */
-export function checkParameters(input: TensorType, shape: readonly Dim[], parameters: Readonly<Record<string, TensorType | undefined>>, env: ShapeEnv, fail: Fail): void {
+export function checkParameters(
+  input: TensorType,
+  shape: readonly Dim[],
+  parameters: Readonly<Record<string, TensorType | undefined>>,
+  env: ShapeEnv,
+  fail: Fail,
+): void {
   const half = input.dtype === 'f16' || input.dtype === 'bf16';
   for (const [name, t] of Object.entries(parameters)) {
     if (t === undefined) continue;
-    if (t.shape.length !== shape.length || t.shape.some((d, i) => env.equal(d, shape[i]!) === 'no')) fail(`${name} has shape ${shapeText(t.shape)}, expected ${shapeText(shape)}`);
-    if (t.dtype !== input.dtype && !(half && t.dtype === 'f32')) fail(`${name} is ${t.dtype}, expected ${input.dtype}${half ? ' or f32' : ''}`);
+    if (t.shape.length !== shape.length || t.shape.some((d, i) => env.equal(d, shape[i]!) === 'no'))
+      fail(`${name} has shape ${shapeText(t.shape)}, expected ${shapeText(shape)}`);
+    if (t.dtype !== input.dtype && !(half && t.dtype === 'f32'))
+      fail(`${name} is ${t.dtype}, expected ${input.dtype}${half ? ' or f32' : ''}`);
   }
 }

@@ -16,12 +16,14 @@ const sidesOf = <D extends Dim>(pad: readonly D[], rank: number): readonly (read
 function checkMode(self: TensorType, pad: readonly Dim[], mode: PadMode, env: ShapeEnv, fail: Fail): void {
   const { shape } = self;
   const axes = pad.length / 2;
-  if (!Number.isInteger(axes) || axes > shape.length) fail(`pad is ${shapeText(pad)}, expected two numbers for each of at most ${shape.length} axes`);
+  if (!Number.isInteger(axes) || axes > shape.length)
+    fail(`pad is ${shapeText(pad)}, expected two numbers for each of at most ${shape.length} axes`);
   if (mode !== 'constant') checkAround(self, pad, axes, mode, env, fail);
   sidesOf(pad, shape.length).forEach(([before, after], axis) => {
     // Negative pads are removed first; a circle goes around what they leave.
     const left = [before, after].reduce((size: Dim, side) => (env.lessEqual(side, 0) === 'yes' ? dimAdd(size, side) : size), shape[axis]!);
-    if (mode === 'constant' && env.lessEqual(0, left) === 'no') fail(`pad is ${shapeText(pad)}, which removes more of axis ${axis} than ${shapeText(shape)} has`);
+    if (mode === 'constant' && env.lessEqual(0, left) === 'no')
+      fail(`pad is ${shapeText(pad)}, which removes more of axis ${axis} than ${shapeText(shape)} has`);
     const most = mode === 'reflect' ? dimAdd(shape[axis]!, -1) : left;
     const wraps = mode === 'reflect' || mode === 'circular';
     if (wraps && (before !== 0 || after !== 0) && (env.lessEqual(before, most) === 'no' || env.lessEqual(after, most) === 'no'))
@@ -31,10 +33,12 @@ function checkMode(self: TensorType, pad: readonly Dim[], mode: PadMode, env: Sh
 
 /** Refuses operands that the modes other than `constant` do not pad. */
 function checkAround({ shape, dtype }: TensorType, pad: readonly Dim[], axes: number, mode: PadMode, env: ShapeEnv, fail: Fail): void {
-  if (axes < 1 || axes > 3 || shape.length < axes + 1 || shape.length > axes + 2) fail(`pad is ${shapeText(pad)} and self has rank ${shape.length}; mode "${mode}" pads 1 to 3 last axes behind one or two others`);
+  if (axes < 1 || axes > 3 || shape.length < axes + 1 || shape.length > axes + 2)
+    fail(`pad is ${shapeText(pad)} and self has rank ${shape.length}; mode "${mode}" pads 1 to 3 last axes behind one or two others`);
   if (dtype === 'bool' && mode !== 'circular') fail(`self is bool, which mode "${mode}" does not pad`);
   const fixed = shape.slice(shape.length === axes + 2 ? 1 : 0);
-  if (mode !== 'circular' && fixed.some((d) => env.equal(d, 0) === 'yes')) fail(`self has shape ${shapeText(shape)}, expected only the batch axis to be empty`);
+  if (mode !== 'circular' && fixed.some((d) => env.equal(d, 0) === 'yes'))
+    fail(`self has shape ${shapeText(shape)}, expected only the batch axis to be empty`);
 }
 
 /** The type of `self` padded by `pad`. @throws through `fail` when the mode does not define it or nothing would be left */
@@ -44,7 +48,9 @@ export function paddedType(self: TensorType, pad: readonly Dim[], mode: PadMode,
   const shape = sidesOf(pad, self.shape.length).map(([before, after], axis) => {
     const size = env.simplify(dimAdd(dimAdd(self.shape[axis]!, before), after));
     const touched = before !== 0 || after !== 0;
-    return touched && env.lessEqual(least, size) === 'no' ? fail(`pad is ${shapeText(pad)}: axis ${axis} of ${shapeText(self.shape)} would have size ${shapeText([size])}`) : size;
+    return touched && env.lessEqual(least, size) === 'no'
+      ? fail(`pad is ${shapeText(pad)}: axis ${axis} of ${shapeText(self.shape)} would have size ${shapeText([size])}`)
+      : size;
   });
   return tensorType(self.dtype, shape);
 }
@@ -64,7 +70,13 @@ function sourceOf(i: number, n: number, before: number, after: number, mode: Pad
 }
 
 /** `self` padded by `pad`. */
-export function padded(self: HostTensor, pad: readonly number[], mode: PadMode, shape: readonly number[], fill: number | bigint): HostTensor {
+export function padded(
+  self: HostTensor,
+  pad: readonly number[],
+  mode: PadMode,
+  shape: readonly number[],
+  fill: number | bigint,
+): HostTensor {
   const sides = sidesOf(pad, self.shape.length);
   const axes = axesOf(self.shape).map((offsets, axis) => {
     const [before, after] = sides[axis]!;

@@ -28,7 +28,12 @@ export interface PickOptions {
  * The rearrangement `out[i0, i1, …] = self[first + axes[0][i0] + axes[1][i1] + …]`, in row-major order of the indices.
  * @param shape - shape of the result, which may group the indices otherwise than `axes`
  */
-export function pick(self: HostTensor, shape: readonly number[], axes: readonly AxisOffsets[], { first = 0, fill = 0 }: PickOptions = {}): HostTensor {
+export function pick(
+  self: HostTensor,
+  shape: readonly number[],
+  axes: readonly AxisOffsets[],
+  { first = 0, fill = 0 }: PickOptions = {},
+): HostTensor {
   const out = hostTensor(self.dtype, shape);
   if (countOf(shape) === 0) return out;
   // Numbers and bigints are copied alike; the types of the arrays agree because the dtypes do.

@@ -26,8 +26,10 @@ export function poolWindows(attrs: PoolAttrs, rank: number, fail: Fail): readonl
 /** Checks the operand of a pooling over `rank` axes; only the batch axis may have size 0. Returns the axes before the pooled ones. */
 export function poolLead(self: TensorType, rank: number, env: ShapeEnv, fail: Fail): readonly Dim[] {
   const { length } = self.shape;
-  if (length !== rank + 1 && length !== rank + 2) fail(`self has shape ${shapeText(self.shape)}, expected rank ${rank + 1} (no batch axis) or ${rank + 2}`);
-  if (self.shape.slice(length === rank + 2 ? 1 : 0).some((d) => env.lessEqual(1, d) === 'no')) fail(`self has shape ${shapeText(self.shape)}, expected only the batch axis to be empty`);
+  if (length !== rank + 1 && length !== rank + 2)
+    fail(`self has shape ${shapeText(self.shape)}, expected rank ${rank + 1} (no batch axis) or ${rank + 2}`);
+  if (self.shape.slice(length === rank + 2 ? 1 : 0).some((d) => env.lessEqual(1, d) === 'no'))
+    fail(`self has shape ${shapeText(self.shape)}, expected only the batch axis to be empty`);
   return self.shape.slice(0, -rank);
 }
 
@@ -41,7 +43,12 @@ export function poolShape(self: TensorType, windows: readonly Window[], ceil: bo
 export type Reduce = (data: Elements, offsets: readonly number[], plane: number, padded: number) => number | bigint;
 
 /** Reduces each window of each plane of `self` over its last `axes.length` axes. */
-export function pool(self: HostTensor, axes: readonly (readonly Taps[])[], result: { readonly dtype: HostTensor['dtype']; readonly shape: readonly number[] }, reduce: Reduce): HostTensor {
+export function pool(
+  self: HostTensor,
+  axes: readonly (readonly Taps[])[],
+  result: { readonly dtype: HostTensor['dtype']; readonly shape: readonly number[] },
+  reduce: Reduce,
+): HostTensor {
   const out = hostTensor(result.dtype, result.shape);
   const store = storer(result.dtype);
   const sizes = self.shape.slice(-axes.length);
@@ -57,7 +64,12 @@ export function pool(self: HostTensor, axes: readonly (readonly Taps[])[], resul
 }
 
 /** Values and indices (within a plane) of the largest element of each window: the first of equals, the last NaN if any. */
-export function maxPool(self: HostTensor, axes: readonly (readonly Taps[])[], shape: readonly number[], fail: Fail): readonly [HostTensor, HostTensor] {
+export function maxPool(
+  self: HostTensor,
+  axes: readonly (readonly Taps[])[],
+  shape: readonly number[],
+  fail: Fail,
+): readonly [HostTensor, HostTensor] {
   const indices = pool(self, axes, { dtype: 'i64', shape }, (data, offsets, plane) => {
     let best = offsets[0] ?? fail('a window holds no element: it lies between the elements and the padding');
     for (const i of offsets) if (data[i]! > data[best]! || Number.isNaN(data[i])) best = i;

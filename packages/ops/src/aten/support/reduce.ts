@@ -1,4 +1,16 @@
-import { attr, type AttrsOf, type AttrSpecs, type Dim, type DType, type HostTensor, hostTensor, isFloat, storer, tensor, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  type AttrsOf,
+  type AttrSpecs,
+  type Dim,
+  type DType,
+  type HostTensor,
+  hostTensor,
+  isFloat,
+  storer,
+  tensor,
+  tensorType,
+} from '@qfuse/ir';
 import { type ConcreteAttrs, defineOp, type OpDefinition } from '../../define.js';
 import { type Fail, forEachOffset, reducedShape, shapeText, stridesOf, wrapAxes } from '../../shapes.js';
 import { castTensor, type Element, type ResultType } from './elementwise.js';
@@ -55,7 +67,13 @@ export interface Reducer {
 }
 
 /** Applies a reducer to `self` cast to `dtype`. */
-export function reduceTensor({ float, integer }: Reducer, result: ResultType, dtype: DType, self: HostTensor, axes: readonly number[]): HostTensor {
+export function reduceTensor(
+  { float, integer }: Reducer,
+  result: ResultType,
+  dtype: DType,
+  self: HostTensor,
+  axes: readonly number[],
+): HostTensor {
   const cast = castTensor(self, dtype);
   return isFloat(dtype) || integer === undefined ? reduceNumbers(result, cast, axes, float) : reduceBigints(result, cast, axes, integer);
 }
@@ -112,7 +130,16 @@ export interface ReductionInit<A extends AttrSpecs> {
 }
 
 /** An op that reduces the axes of `self` that its attributes `dim` and `keepdim` name; without such attributes all. */
-export const reduction = <const A extends AttrSpecs>({ name, summary, attrs, dtype, compute, nonEmpty, reducer, decompose }: ReductionInit<A>): OpDefinition<Self, A> =>
+export const reduction = <const A extends AttrSpecs>({
+  name,
+  summary,
+  attrs,
+  dtype,
+  compute,
+  nonEmpty,
+  reducer,
+  decompose,
+}: ReductionInit<A>): OpDefinition<Self, A> =>
   defineOp<Self, A>({
     name,
     summary,

@@ -22,7 +22,8 @@ export function move(source: readonly number[], destination: readonly number[], 
   const from = source.map((d) => wrapAxis(d, rank, fail));
   const to = destination.map((d) => wrapAxis(d, rank, fail));
   if (from.length !== to.length) fail(`source has ${from.length} axes, destination has ${to.length}`);
-  if (new Set(from).size < from.length || new Set(to).size < to.length) fail(`source [${source.join(', ')}] or destination [${destination.join(', ')}] repeats an axis`);
+  if (new Set(from).size < from.length || new Set(to).size < to.length)
+    fail(`source [${source.join(', ')}] or destination [${destination.join(', ')}] repeats an axis`);
   const rest = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => !from.includes(axis));
   return Array.from({ length: rank }, (_, axis) => (to.includes(axis) ? from[to.indexOf(axis)]! : rest.shift()!));
 }
@@ -45,11 +46,22 @@ const reorder = <A extends AttrSpecs>({ name, summary, attrs, order }: Reorderin
     summary,
     operands: { self: tensor() },
     attrs: attrs ?? ({} as A),
-    infer: ({ operands: { self }, attrs: given, fail }) => [tensorType(self.dtype, order(given, self.shape.length, fail).map((axis) => self.shape[axis]!))],
+    infer: ({ operands: { self }, attrs: given, fail }) => [
+      tensorType(
+        self.dtype,
+        order(given, self.shape.length, fail).map((axis) => self.shape[axis]!),
+      ),
+    ],
     reference: ({ operands: { self }, attrs: given, results, fail }) => {
       const strides = stridesOf(self.shape);
       const axes = order(given as AttrsOf<A>, self.shape.length, fail);
-      return [pickStrided(self, results[0]!.shape, axes.map((axis) => strides[axis]!))];
+      return [
+        pickStrided(
+          self,
+          results[0]!.shape,
+          axes.map((axis) => strides[axis]!),
+        ),
+      ];
     },
     decompose,
   });
@@ -64,4 +76,8 @@ export const Permute = reorder({
 
 /** An op whose result has the axes of `self` in another order. */
 export const reordering = <const A extends AttrSpecs = {}>(init: Reordering<A>): Unary<A> =>
-  reorder(init, ({ operands: { self }, attrs, builder }) => builder.create(Permute, { self }, { dims: init.order(attrs, self.type.shape.length, checked) }).results);
+  reorder(
+    init,
+    ({ operands: { self }, attrs, builder }) =>
+      builder.create(Permute, { self }, { dims: init.order(attrs, self.type.shape.length, checked) }).results,
+  );

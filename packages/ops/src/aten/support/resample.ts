@@ -1,4 +1,15 @@
-import { countOf, type Dim, dimFloorDiv, dimMul, hostTensor, type HostTensor, type ShapeEnv, storer, type TensorType, tensorType } from '@qfuse/ir';
+import {
+  countOf,
+  type Dim,
+  dimFloorDiv,
+  dimMul,
+  hostTensor,
+  type HostTensor,
+  type ShapeEnv,
+  storer,
+  type TensorType,
+  tensorType,
+} from '@qfuse/ir';
 import { type Fail, shapeText } from '../../shapes.js';
 
 /** The input elements along one axis that make an output element, and their weights. */
@@ -22,10 +33,21 @@ export function cubicWeights(t: number): readonly [number, number, number, numbe
 }
 
 /** Sources of each of `out` elements along an axis of `size`; `scale` is the factor that the program states, if any. */
-export function sourcesOf(mode: Interpolation, size: number, out: number, alignCorners: boolean, scale: number | undefined, round: (x: number) => number): readonly Sources[] {
+export function sourcesOf(
+  mode: Interpolation,
+  size: number,
+  out: number,
+  alignCorners: boolean,
+  scale: number | undefined,
+  round: (x: number) => number,
+): readonly Sources[] {
   const last = size - 1;
   const clamp = (i: number): number => Math.min(Math.max(i, 0), last);
-  const step = alignCorners ? (out > 1 ? round(last / (out - 1)) : 0) : round(scale !== undefined && scale > 0 ? 1 / scale : round(size) / round(out));
+  const step = alignCorners
+    ? out > 1
+      ? round(last / (out - 1))
+      : 0
+    : round(scale !== undefined && scale > 0 ? 1 / scale : round(size) / round(out));
   const centered = (i: number): number => round(round(step * round(i + 0.5)) - 0.5);
   return Array.from({ length: out }, (_, i): Sources => {
     if (mode === 'nearest') return { at: [clamp(Math.floor(round(i * step)))], weight: [1] };
@@ -75,22 +97,36 @@ export function resample(self: HostTensor, axes: readonly (readonly Sources[])[]
 /** `floor(size · factor)`; a symbolic size needs a factor that is a fraction with a small power of two below. */
 function scaled(size: Dim, factor: number, fail: Fail): Dim {
   if (typeof size === 'number') return Math.trunc(size * factor);
-  for (let below = 1; below <= 1024; below *= 2) if (Number.isInteger(factor * below)) return dimFloorDiv(dimMul(size, factor * below), below);
+  for (let below = 1; below <= 1024; below *= 2)
+    if (Number.isInteger(factor * below)) return dimFloorDiv(dimMul(size, factor * below), below);
   return fail(`scale factor ${factor} of the symbolic size ${shapeText([size])} has no exact result; give output_size instead`);
 }
 
 /** Sizes of the resampled axes of a `.vec` overload, which states either them or factors. */
-export function vecSizes(input: TensorType, rank: number, size: readonly Dim[] | undefined, factors: readonly number[] | undefined, fail: Fail): readonly Dim[] {
+export function vecSizes(
+  input: TensorType,
+  rank: number,
+  size: readonly Dim[] | undefined,
+  factors: readonly number[] | undefined,
+  fail: Fail,
+): readonly Dim[] {
   if ((size === undefined) === (factors === undefined)) fail('expected one of output_size and scale_factors');
   const given = size ?? factors!;
-  if (given.length !== rank || input.shape.length !== rank + 2) fail(`input has shape ${shapeText(input.shape)} and ${size === undefined ? 'scale_factors' : 'output_size'} has ${given.length} entries, expected rank ${rank + 2} and ${rank} entries`);
+  if (given.length !== rank || input.shape.length !== rank + 2)
+    fail(
+      `input has shape ${shapeText(input.shape)} and ${size === undefined ? 'scale_factors' : 'output_size'} has ${given.length} entries, expected rank ${rank + 2} and ${rank} entries`,
+    );
   return size ?? factors!.map((f, i) => scaled(input.shape[i + 2]!, f, fail));
 }
 
 /** Result type of a resampling of `[N, C, …]` to `size`. */
 export function resampledType(self: TensorType, size: readonly Dim[], rank: number, env: ShapeEnv, fail: Fail): TensorType {
-  if (self.shape.length !== rank + 2 || size.length !== rank) fail(`self has shape ${shapeText(self.shape)} and output_size has ${size.length} entries, expected rank ${rank + 2} and ${rank} entries`);
+  if (self.shape.length !== rank + 2 || size.length !== rank)
+    fail(
+      `self has shape ${shapeText(self.shape)} and output_size has ${size.length} entries, expected rank ${rank + 2} and ${rank} entries`,
+    );
   if (size.some((d) => env.lessEqual(1, d) === 'no')) fail(`output_size is ${shapeText(size)}, expected at least 1 each`);
-  if (self.shape.slice(1).some((d) => env.lessEqual(1, d) === 'no')) fail(`self has shape ${shapeText(self.shape)}, expected only the batch axis to be empty`);
+  if (self.shape.slice(1).some((d) => env.lessEqual(1, d) === 'no'))
+    fail(`self has shape ${shapeText(self.shape)}, expected only the batch axis to be empty`);
   return tensorType(self.dtype, [...self.shape.slice(0, 2), ...size]);
 }

@@ -1,4 +1,16 @@
-import { attr, type AttrSpecs, type AttrsOf, type Builder, type Dim, dimFloorDiv, dimProduct, type ShapeEnv, tensor, tensorType, type Value } from '@qfuse/ir';
+import {
+  attr,
+  type AttrSpecs,
+  type AttrsOf,
+  type Builder,
+  type Dim,
+  dimFloorDiv,
+  dimProduct,
+  type ShapeEnv,
+  tensor,
+  tensorType,
+  type Value,
+} from '@qfuse/ir';
 import { defineOp, type OpDefinition } from '../../define.js';
 import { type Fail, shapeText } from '../../shapes.js';
 
@@ -17,11 +29,18 @@ export interface ShapeContext<A> {
 export function inferSize(shape: readonly Dim[], size: readonly Dim[], env: ShapeEnv, fail: Fail): readonly Dim[] {
   const free = size.indexOf(-1);
   const known = dimProduct(size.filter((_, i) => i !== free));
-  if (size.some((d, i) => i !== free && env.lessEqual(0, d) === 'no')) fail(`size is ${shapeText(size)}, expected at most one -1 and no other negative number`);
+  if (size.some((d, i) => i !== free && env.lessEqual(0, d) === 'no'))
+    fail(`size is ${shapeText(size)}, expected at most one -1 and no other negative number`);
   const count = dimProduct(shape);
-  if (free < 0) return env.equal(count, known) === 'no' ? fail(`shape ${shapeText(shape)} has ${shapeText([count])} elements, size ${shapeText(size)} has ${shapeText([known])}`) : size;
+  if (free < 0)
+    return env.equal(count, known) === 'no'
+      ? fail(`shape ${shapeText(shape)} has ${shapeText([count])} elements, size ${shapeText(size)} has ${shapeText([known])}`)
+      : size;
   if (known === 0) return fail(`size is ${shapeText(size)}: the -1 can be anything, as the other dims have no elements`);
-  if (typeof known === 'number' && env.divides(known, count) === 'no') fail(`shape ${shapeText(shape)} cannot be viewed as ${shapeText(size)}: its ${shapeText([count])} elements are not a multiple of ${known}`);
+  if (typeof known === 'number' && env.divides(known, count) === 'no')
+    fail(
+      `shape ${shapeText(shape)} cannot be viewed as ${shapeText(size)}: its ${shapeText([count])} elements are not a multiple of ${known}`,
+    );
   return size.with(free, env.simplify(dimFloorDiv(count, known)));
 }
 
@@ -50,14 +69,21 @@ export interface Reshaping<A extends AttrSpecs> {
 }
 
 /** An op that gives the elements of `self`, in order, another shape. */
-export const reshaping = <const A extends AttrSpecs = {}>({ name, summary, attrs, shape }: Reshaping<A>): OpDefinition<{ readonly self: ReturnType<typeof tensor> }, A> =>
+export const reshaping = <const A extends AttrSpecs = {}>({
+  name,
+  summary,
+  attrs,
+  shape,
+}: Reshaping<A>): OpDefinition<{ readonly self: ReturnType<typeof tensor> }, A> =>
   defineOp({
     name,
     summary,
     operands: { self: tensor() },
     attrs: attrs ?? ({} as A),
     view: true,
-    infer: ({ operands: { self }, attrs: given, env, fail }) => [tensorType(self.dtype, shape({ shape: self.shape, attrs: given, env, fail }))],
+    infer: ({ operands: { self }, attrs: given, env, fail }) => [
+      tensorType(self.dtype, shape({ shape: self.shape, attrs: given, env, fail })),
+    ],
     reference: ({ operands: { self }, results }) => [{ dtype: self.dtype, shape: results[0]!.shape, data: self.data }],
     decompose: ({ operands: { self }, results, builder }) => builder.create(View, { self }, { size: results[0]!.shape }).results,
   });

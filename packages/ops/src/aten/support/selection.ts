@@ -129,7 +129,11 @@ export class Selection {
       this.#items[first + hole] = this.#items[first + child]!;
       hole = child;
     }
-    for (let parent = Math.floor((hole - 1) / 2); hole > top && this.#before(this.#items[first + parent]!, value); parent = Math.floor((hole - 1) / 2)) {
+    for (
+      let parent = Math.floor((hole - 1) / 2);
+      hole > top && this.#before(this.#items[first + parent]!, value);
+      parent = Math.floor((hole - 1) / 2)
+    ) {
       this.#items[first + hole] = this.#items[first + parent]!;
       hole = parent;
     }

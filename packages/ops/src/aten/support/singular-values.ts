@@ -9,7 +9,9 @@ const MAX_SWEEPS = 60;
  */
 export function singularValues(at: (row: number, column: number) => number, rows: number, columns: number): readonly number[] {
   const [tall, count] = rows >= columns ? [rows, columns] : [columns, rows];
-  const matrix = Array.from({ length: count }, (_, c) => Float64Array.from({ length: tall }, (_unused, r) => (rows >= columns ? at(r, c) : at(c, r))));
+  const matrix = Array.from({ length: count }, (_, c) =>
+    Float64Array.from({ length: tall }, (_unused, r) => (rows >= columns ? at(r, c) : at(c, r))),
+  );
   if (matrix.some((column) => column.some((x) => !Number.isFinite(x)))) return matrix.map(() => Number.NaN);
   for (let sweep = 0, rotated = true; rotated && sweep < MAX_SWEEPS; sweep++) {
     rotated = false;

@@ -6,9 +6,15 @@ import { checked } from './checked.js';
 import { pickStrided } from './pick.js';
 
 /** `shape.length` axes, of which a 0-d tensor has none to slice. */
-export const slicedAxis = (dim: number, rank: number, fail: Fail): number => (rank === 0 ? fail('self is a 0-d tensor, which has no axis to slice') : wrapAxis(dim, rank, fail));
+export const slicedAxis = (dim: number, rank: number, fail: Fail): number =>
+  rank === 0 ? fail('self is a 0-d tensor, which has no axis to slice') : wrapAxis(dim, rank, fail);
 
-const sliceAttrs = { dim: attr.optional(attr.int(), 0), start: attr.optional(attr.dim()), end: attr.optional(attr.dim()), step: attr.optional(attr.dim(), 1) };
+const sliceAttrs = {
+  dim: attr.optional(attr.int(), 0),
+  start: attr.optional(attr.dim()),
+  end: attr.optional(attr.dim()),
+  step: attr.optional(attr.dim(), 1),
+};
 
 /** The op of one slice; bounds may be negative and are clamped, as in Python. */
 export const slicing = (name: string) =>
@@ -25,7 +31,9 @@ export const slicing = (name: string) =>
       const axis = slicedAxis(attrs.dim, self.shape.length, fail);
       const strides = stridesOf(self.shape);
       const stride = strides[axis]!;
-      return [pickStrided(self, results[0]!.shape, strides.with(axis, stride * attrs.step), sliceStart(self.shape[axis]!, attrs.start) * stride)];
+      return [
+        pickStrided(self, results[0]!.shape, strides.with(axis, stride * attrs.step), sliceStart(self.shape[axis]!, attrs.start) * stride),
+      ];
     },
   });
 
@@ -47,7 +55,13 @@ export interface Splitting<A extends AttrSpecs> {
 }
 
 /** An op with one result for each of several parts of an axis. */
-export function splitting<const A extends AttrSpecs>({ name, summary, attrs, axis, parts }: Splitting<A>): OpDefinition<{ readonly self: ReturnType<typeof tensor> }, A> {
+export function splitting<const A extends AttrSpecs>({
+  name,
+  summary,
+  attrs,
+  axis,
+  parts,
+}: Splitting<A>): OpDefinition<{ readonly self: ReturnType<typeof tensor> }, A> {
   const partsOf = (type: TensorType, given: AttrsOf<A>, env: ShapeEnv, fail: Fail): readonly [number, readonly Part[]] => {
     if (type.shape.length === 0) return fail('self is a 0-d tensor, which has no axis to split');
     const at = axis(given, type.shape.length, fail);
@@ -60,9 +74,16 @@ export function splitting<const A extends AttrSpecs>({ name, summary, attrs, axi
     attrs,
     infer: ({ operands: { self }, attrs: given, env, fail }) => {
       const [at, all] = partsOf(self, given, env, fail);
-      return all.map(([start, end]) => tensorType(self.dtype, self.shape.with(at, sliceLength(self.shape[at]!, { start, end, step: 1 }, env, fail))));
+      return all.map(([start, end]) =>
+        tensorType(self.dtype, self.shape.with(at, sliceLength(self.shape[at]!, { start, end, step: 1 }, env, fail))),
+      );
     },
-    decompose: ({ operands: { self }, attrs: given, env, builder }: DecomposeContext<{ readonly self: ReturnType<typeof tensor> }, A>): readonly Value[] => {
+    decompose: ({
+      operands: { self },
+      attrs: given,
+      env,
+      builder,
+    }: DecomposeContext<{ readonly self: ReturnType<typeof tensor> }, A>): readonly Value[] => {
       const [dim, all] = partsOf(self.type, given, env, checked);
       return all.map(([start, end]) => builder.create(SliceTensor, { self }, { dim, start, end }).result);
     },

@@ -14,8 +14,10 @@ function compareElements(a: number | bigint, b: number | bigint): number {
 export type Arrange = (values: readonly (number | bigint)[]) => readonly number[];
 
 /** Compares positions by their elements. */
-const byElement = (values: readonly (number | bigint)[], descending: boolean) => (i: number, j: number): number =>
-  descending ? compareElements(values[j]!, values[i]!) : compareElements(values[i]!, values[j]!);
+const byElement =
+  (values: readonly (number | bigint)[], descending: boolean) =>
+  (i: number, j: number): number =>
+    descending ? compareElements(values[j]!, values[i]!) : compareElements(values[i]!, values[j]!);
 
 /** All positions in ascending or descending order. Equal elements keep theirs when `stable`, else they come as on torch's CPU. */
 export const sorted =
@@ -44,7 +46,12 @@ export const selection =
   };
 
 /** The elements of each line along `axis` in the order that `arrange` gives, and the positions that they had. */
-export function arrangeLines(self: HostTensor, axis: number, shape: readonly number[], arrange: Arrange): { readonly values: HostTensor; readonly indices: HostTensor } {
+export function arrangeLines(
+  self: HostTensor,
+  axis: number,
+  shape: readonly number[],
+  arrange: Arrange,
+): { readonly values: HostTensor; readonly indices: HostTensor } {
   const values = hostTensor(self.dtype, shape);
   const indices = hostTensor('i64', shape);
   const size = self.shape[axis] ?? 1;

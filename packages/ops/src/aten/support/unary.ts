@@ -22,7 +22,15 @@ export interface UnaryInit<A extends AttrSpecs> {
 }
 
 /** An elementwise op of one operand `self`; the result has its shape. */
-export const unary = <const A extends AttrSpecs = {}>({ name, summary, attrs, dtype, compute, kernel, decompose }: UnaryInit<A>): OpDefinition<Self, A> =>
+export const unary = <const A extends AttrSpecs = {}>({
+  name,
+  summary,
+  attrs,
+  dtype,
+  compute,
+  kernel,
+  decompose,
+}: UnaryInit<A>): OpDefinition<Self, A> =>
   defineOp<Self, A>({
     name,
     summary,
@@ -38,10 +46,12 @@ export const unary = <const A extends AttrSpecs = {}>({ name, summary, attrs, dt
   });
 
 /** The result has the operand's dtype, which must be a float. */
-export const floatsOnly = (self: DType, _: unknown, fail: Fail): DType => (isFloat(self) ? self : fail(`self is ${self}, expected a float dtype`));
+export const floatsOnly = (self: DType, _: unknown, fail: Fail): DType =>
+  isFloat(self) ? self : fail(`self is ${self}, expected a float dtype`);
 
 /** The result has the operand's dtype, which must not be bool. */
-export const numbersOnly = (self: DType, _: unknown, fail: Fail): DType => (self === 'bool' ? fail('self is bool, expected numbers') : self);
+export const numbersOnly = (self: DType, _: unknown, fail: Fail): DType =>
+  self === 'bool' ? fail('self is bool, expected numbers') : self;
 
 /** A function of real numbers; integers and bools give the default float dtype. */
 export const realFunction = (name: string, summary: string, f: (x: number) => number): OpDefinition<Self, {}> =>

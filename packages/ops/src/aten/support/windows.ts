@@ -34,14 +34,20 @@ export const spanOf = (w: Window): Dim => dimAdd(dimMul(dimSub(w.kernel, 1), w.d
 export function placesOf(size: Dim, w: Window, ceil: boolean, env: ShapeEnv, fail: Fail): Dim {
   const room = dimSub(dimAdd(size, w.before + w.after), spanOf(w));
   if (!ceil) {
-    if (env.lessEqual(0, room) === 'no') fail(`a window that spans ${shapeText([spanOf(w)])} does not fit an axis of size ${shapeText([size])} with padding ${w.before} and ${w.after}`);
+    if (env.lessEqual(0, room) === 'no')
+      fail(
+        `a window that spans ${shapeText([spanOf(w)])} does not fit an axis of size ${shapeText([size])} with padding ${w.before} and ${w.after}`,
+      );
     return env.simplify(dimAdd(dimFloorDiv(room, w.stride), 1));
   }
   const all = dimAdd(dimCeilDiv(room, w.stride), 1);
   // The last window has to start before `size + before`.
   const starting = dimCeilDiv(dimAdd(size, w.before), w.stride);
   const places = env.simplify(dimMin(all, starting));
-  if (env.lessEqual(1, places) === 'no') fail(`a window that spans ${shapeText([spanOf(w)])} does not fit an axis of size ${shapeText([size])} with padding ${w.before} and ${w.after}`);
+  if (env.lessEqual(1, places) === 'no')
+    fail(
+      `a window that spans ${shapeText([spanOf(w)])} does not fit an axis of size ${shapeText([size])} with padding ${w.before} and ${w.after}`,
+    );
   return places;
 }
 
