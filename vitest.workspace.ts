@@ -33,7 +33,13 @@ export default defineConfig(({ mode }) => {
   const node: TestProjectConfiguration[] = listPackages(root).map(({ name, root: folder }) => ({
     extends: true,
     root: `${root}/${folder}`,
-    test: { name, environment: 'node', ...pick('src/'), ...timeout(slowPackages.has(name) ? 4 : 1) },
+    test: {
+      name,
+      environment: 'node',
+      setupFiles: [`${root}/tools/tests/fast-check.setup.ts`],
+      ...pick('src/'),
+      ...timeout(slowPackages.has(name) ? 4 : 1),
+    },
   }));
   const tools: TestProjectConfiguration = {
     extends: true,

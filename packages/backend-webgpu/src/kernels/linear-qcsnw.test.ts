@@ -61,7 +61,6 @@ describe.each([8, 4] as const)('fused.linear_qcs%dw', (bits) => {
     ['gpu, 16 KiB', 1, 37, 19] as const,
     ['gpu, 16 KiB', 3, 300, 17] as const,
     ['gpu, 16 KiB', 70, 33, 70] as const,
-    ['gpu, 16 KiB', 35, 300, 70] as const,
     ...(bits === 4 ? [['gpu, 32 KiB', 130, 37, 65] as const] : []),
   ])('%s %d×%d×%d', async (name, m, k, n) => {
     const graph = layer(bits, k, n, { bias: n % 2 === 1, rows: m });
@@ -117,9 +116,8 @@ describe.each([8, 4] as const)('fused.linear_qcs%dw', (bits) => {
       planProgram(layer(bits, 32, 16, { ...(rows !== undefined && { rows }) }), portableTarget).dispatches.map((d) => d.dispatch);
     expect(labels(1)).toEqual(['gemv']);
     expect(labels(3)).toEqual(['gemv 4 rows']);
-    expect(labels(5)).toEqual(['gemm 32×64']);
-    expect(labels(65)).toEqual(['gemm 64×64']);
-    expect(labels()).toEqual(['gemv', 'gemv 4 rows', 'gemm 32×64', 'gemm 64×64']);
+    expect(labels(5)).toEqual(['gemm 64×64']);
+    expect(labels()).toEqual(['gemv', 'gemv 4 rows', 'gemm 64×64']);
   });
 
   test('takes scales of any float dtype', async () => {

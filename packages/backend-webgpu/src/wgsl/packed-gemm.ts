@@ -1,11 +1,11 @@
-import type { Binding, Dispatch } from '../kernel.js';
+import type { Dispatch } from '../kernel.js';
 import { ROWS_PER_BLOCK } from '../packing.js';
 import type { WebGPUTarget } from '../target.js';
 import { launchFor, packedDeclarations, type PackedLinear, packedParameters, range } from './packed-weights.js';
 import { shader } from './shader.js';
 
 /** Sizes of the tiles of a workgroup and of a thread. */
-export interface Tiles {
+interface Tiles {
   readonly m: number;
   readonly n: number;
   readonly threadM: number;
@@ -15,40 +15,27 @@ export interface Tiles {
 /** K that goes through workgroup memory at a time. */
 const DEPTH = 32;
 
-/** The best of the measured tiles for many rows that fits into the device's workgroup memory. */
-export function largeTiles({ limits }: WebGPUTarget): Tiles {
+/** The best of the measured tiles that fits into the device's workgroup memory. */
+function tilesFor({ limits }: WebGPUTarget): Tiles {
   const large: Tiles = { m: 128, n: 64, threadM: 8, threadN: 8 };
   return (large.m + large.n) * DEPTH * 4 <= limits.maxComputeWorkgroupStorageSize ? large : { m: 64, n: 64, threadM: 8, threadN: 4 };
 }
 
-/** K in several parts, each by workgroups of its own, whose results are added by another dispatch. */
-export interface Split {
-  readonly parts: number;
-  /** Holds the results of the parts, `[part, m, n]`; bound as `partial`. */
-  readonly partial: Binding;
-}
-
-/** Steps along K that one part makes. */
-export const stepsOfPart = (k: number, parts: number): number => Math.ceil(Math.ceil(k / DEPTH) / parts);
-
 const component = 'xyzw';
-
-const finishPart = 'var<private> part: u32;\nfn finish(m: u32, n: u32, sum: f32) { partial[(part * P.m + m) * P.n + n] = sum; }';
 
 /**
  * Many rows: x and the weight, turned into f32 on the way, go through workgroup memory, where K is the outer axis and
  * four rows (or columns) are one vec4; each thread keeps its tile in registers. The next K are loaded into registers
  * while the present ones are multiplied. Rows beyond the end are read at the end and not stored.
  */
-export function packedGemm(init: PackedLinear, tiles: Tiles, takes: (m: number) => boolean, split?: Split): Dispatch {
+export function packedGemm(init: PackedLinear, target: WebGPUTarget, takes: (m: number) => boolean): Dispatch {
+  const tiles = tilesFor(target);
   const threads = (tiles.m / tiles.threadM) * (tiles.n / tiles.threadN);
   const [columnsOfThreads, rowsOfThreads] = [tiles.n / tiles.threadN, tiles.m / tiles.threadM];
   const [quadsM, quadsN] = [tiles.m / 4, tiles.n / 4];
   const [loadsX, loadsW] = [(quadsM * 8) / threads, (quadsN * 8) / threads];
   const [tm, tn] = [tiles.threadM, tiles.threadN / 4];
   const steps = Math.ceil(init.k / DEPTH);
-  const parts = split?.parts ?? 1;
-  const perPart = stepsOfPart(init.k, parts);
   const { bits } = init.format;
 
   const unit = (i: number): string => `(lane + ${i * threads}u)`;
@@ -117,12 +104,9 @@ ${range(tm)
     '  } }',
   ]);
   const body = `let tiles_n = (P.n + ${tiles.n - 1}u) / ${tiles.n}u;
-let tiles_m = (P.m + ${tiles.m - 1}u) / ${tiles.m}u;
-if (group >= tiles_n * tiles_m * ${parts}u) { return; }
+if (group >= tiles_n * ((P.m + ${tiles.m - 1}u) / ${tiles.m}u)) { return; }
 let n0 = (group % tiles_n) * ${tiles.n}u;
-let m0 = ((group / tiles_n) % tiles_m) * ${tiles.m}u;
-${split === undefined ? 'let begin = 0u;' : `part = group / (tiles_n * tiles_m);\nlet begin = part * ${perPart}u;`}
-let end = min(begin + ${perPart}u, ${steps}u);
+let m0 = (group / tiles_n) * ${tiles.m}u;
 let last = (P.n - 1u) / ${ROWS_PER_BLOCK}u;
 let tx = lane % ${columnsOfThreads}u;
 let ty = lane / ${columnsOfThreads}u;
@@ -144,13 +128,13 @@ ${range(loadsW)
   .map((i) => `var ws${i}: vec4<u32>;`)
   .join(' ')}
 {
-  let step = begin;
+  let step = 0u;
 ${load}
 }
-for (var done = begin; done < end; done++) {
+for (var done = 0u; done < ${steps}u; done++) {
 ${store}
   workgroupBarrier();
-  let step = min(done + 1u, end - 1u);
+  let step = min(done + 1u, ${steps - 1}u);
 ${load}
   for (var kq = 0u; kq < 8u; kq++) {
 ${multiply}
@@ -159,12 +143,12 @@ ${multiply}
 }
 ${results.join('\n')}`;
   return shader({
-    label: `gemm ${tiles.m}×${tiles.n}${split === undefined ? '' : ` in ${parts}`}`,
+    label: `gemm ${tiles.m}×${tiles.n}`,
     threads,
-    bindings: split === undefined ? init.bindings : [...init.bindings.filter((b) => b.name === 'x' || b.name === 'w'), split.partial],
+    bindings: init.bindings,
     parameters: packedParameters,
-    declarations: `${packedDeclarations(init, true, split === undefined ? undefined : finishPart)}\nvar<workgroup> tile_x: array<vec4<f32>, ${DEPTH * quadsM}>;\nvar<workgroup> tile_w: array<vec4<f32>, ${DEPTH * quadsN}>;`,
+    declarations: `${packedDeclarations(init, true)}\nvar<workgroup> tile_x: array<vec4<f32>, ${DEPTH * quadsM}>;\nvar<workgroup> tile_w: array<vec4<f32>, ${DEPTH * quadsN}>;`,
     body,
-    launch: launchFor(init, takes, (m) => Math.ceil(m / tiles.m) * Math.ceil(init.n / tiles.n) * parts),
+    launch: launchFor(init, takes, (m) => Math.ceil(m / tiles.m) * Math.ceil(init.n / tiles.n)),
   });
 }

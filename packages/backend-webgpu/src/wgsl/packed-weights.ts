@@ -26,15 +26,11 @@ export interface PackedLinear {
 /** Parameters of all forms. */
 export const packedParameters = Object.freeze({ m: 'u32', n: 'u32', first: 'u32', columns: 'u32' } as const);
 
-/** WGSL `finish(m, n, sum)`: scale, bias, store. */
-export const finishRow = (bias: boolean): string =>
-  `fn finish(m: u32, n: u32, sum: f32) { y[m * P.columns + P.first + n] = sum * scales[P.first + n]${bias ? ' + bias[P.first + n]' : ''}; }`;
-
 /**
  * WGSL functions of all forms: `load_x(m, v)` is K 4v … 4v+3 of row m, zeros beyond K; `CELLS` is the number of cells
  * along K. On GPUs K is a literal, so that loops have known ends; else it is a parameter, and layers share a shader.
  */
-export function packedDeclarations({ format, k, bias }: PackedLinear, literal: boolean, finish = finishRow(bias)): string {
+export function packedDeclarations({ format, k, bias }: PackedLinear, literal: boolean): string {
   const vectors = literal ? `${Math.ceil(k / 4)}u` : 'P.vectors';
   const rest = k % 4;
   const load =
@@ -48,7 +44,7 @@ export function packedDeclarations({ format, k, bias }: PackedLinear, literal: b
   return `${literal ? `const CELLS = ${cellsAlong(format, k)}u;\n` : ''}fn load_x(m: u32, v: u32) -> vec4<f32> {
   ${guard}${load}
 }
-${finish}
+fn finish(m: u32, n: u32, sum: f32) { y[m * P.columns + P.first + n] = sum * scales[P.first + n]${bias ? ' + bias[P.first + n]' : ''}; }
 ${
   format.bits === 8
     ? 'fn decode(word: u32) -> vec4<f32> { return vec4<f32>((vec4<i32>(bitcast<i32>(word)) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u)); }'
