@@ -111,7 +111,7 @@ function typesConfig(module, moduleResolution) {
  */
 function writeGuide(target) {
   const guide = readFileSync(join(workspaceRoot, 'docs', 'writing-passes.md'), 'utf8');
-  const blocks = [...guide.matchAll(/^`([\w./-]+)`\n```\w*\n([\s\S]*?)^```$/gm)];
+  const blocks = [...guide.matchAll(/^`([\w./-]+)`\n+```\w*\n([\s\S]*?)^```$/gm)];
   for (const [, path = '', text = ''] of blocks) {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     writeFileSync(join(target, path), text);
