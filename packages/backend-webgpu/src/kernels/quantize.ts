@@ -1,5 +1,5 @@
 import { type GranularityAttrs, quant } from '@qfuse/ops';
-import { type Constant, type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
+import { type Constant, type Node, no, nodeAttrs, type Value, type Verdict, yes } from '@qfuse/plugin';
 import {
   type Binding,
   defineKernel,
@@ -68,6 +68,10 @@ function grouping(node: Node, value: Value): Pick<Required<MapInit>, 'parameters
 }
 
 function supports(node: Node): Verdict {
+  // Other roundings than those of f32 would give other integers at ties.
+  const { compute, round_last, difference } = nodeAttrs(node);
+  if (compute !== 'f32' || round_last === true || difference !== undefined)
+    return no('it is computed with other roundings than those of f32');
   const values = [node.operand('input'), node.results[0]!];
   const float = values.find((v) => layoutOf(v.type.dtype)?.scalar === 'f32');
   if (float === undefined) return no(`the float side is ${values.map((v) => v.type.dtype).join(', ')}, expected f32`);
