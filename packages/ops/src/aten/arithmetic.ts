@@ -2,7 +2,7 @@ import { attr, type DType, intScalar, isFloat, type Scalar, tensor, tensorType }
 import { defineOp } from '../define.js';
 import { floatResult, type Promotable, resultType } from '../promotion.js';
 import { broadcastShapes, type Fail } from '../shapes.js';
-import { type BinaryRule, scalarForm, tensorForm, widened } from './support/binary.js';
+import { type BinaryRule, scalarForm, tensorForm, widened, widenedOperands } from './support/binary.js';
 import { applyKernel, type Kernel, scalarIn, scalarTensor } from './support/elementwise.js';
 
 const mul: BinaryRule = {
@@ -74,7 +74,9 @@ const additiveTensor = (rule: Additive) =>
     ],
     reference: ({ operands: { self, other }, attrs: { alpha }, results }) => {
       const dtype = widened(results[0]!.dtype);
-      return [applyKernel(additiveKernel(rule, alpha, dtype), results[0]!, dtype, [self, other])];
+      return [
+        applyKernel(additiveKernel(rule, alpha, dtype), results[0]!, dtype, widenedOperands(results[0]!.dtype, dtype, [self, other])),
+      ];
     },
   });
 

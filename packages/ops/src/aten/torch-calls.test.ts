@@ -19,9 +19,10 @@ import {
 import { describe, expect, test } from 'vitest';
 import { inferOp, runOp } from '../../test/run-op.js';
 import type { OpDefinition } from '../define.js';
+import * as quant from '../quant/index.js';
 import * as aten from './index.js';
 
-// What torch computes or refuses for small operands; made by tools/fixtures/op_cases.py.
+// What torch computes or refuses for small operands; made by tools/fixtures/op_cases.py and number_cases.py.
 
 type Json = number | boolean | string | null | readonly Json[] | { readonly float: number | string };
 type JsonTensor = readonly [dtype: DType, shape: readonly number[], elements: readonly (number | string)[]];
@@ -31,20 +32,29 @@ interface Call {
   readonly attrs: Readonly<Record<string, Json>>;
   readonly out?: readonly JsonTensor[];
   readonly error?: string;
+  /** Equality bit by bit is expected, not up to rounding. */
+  readonly exact?: boolean;
 }
 
-const lines = readFileSync(new URL('../../test/torch-calls.jsonl', import.meta.url), 'utf8')
-  .trim()
-  .split('\n');
+const lines = ['torch-calls', 'torch-numbers'].flatMap((name) =>
+  readFileSync(new URL(`../../test/${name}.jsonl`, import.meta.url), 'utf8')
+    .trim()
+    .split('\n'),
+);
 const calls = new Map<string, Call[]>();
 for (const line of lines) {
   const call = JSON.parse(line) as Call;
   calls.set(call.op, [...(calls.get(call.op) ?? []), call]);
 }
-const ops = new Map(Object.values(aten).map((op) => [op.name, op as OpDefinition]));
+const ops = new Map([...Object.values(aten), ...Object.values(quant)].map((op) => [op.name, op as OpDefinition]));
 
 const numberOf = (v: number | string): number => ({ inf: Infinity, '-inf': -Infinity, nan: Number.NaN })[String(v)] ?? Number(v);
-const tensorFrom = ([dtype, shape, elements]: JsonTensor): HostTensor => tensorOf(dtype, shape, elements.map(numberOf));
+const tensorFrom = ([dtype, shape, elements]: JsonTensor): HostTensor =>
+  tensorOf(
+    dtype,
+    shape,
+    elements.map((e) => (dtype === 'i64' ? BigInt(e) : numberOf(e))),
+  );
 const isTensor = (v: Call['in'][string]): v is JsonTensor => v !== null && typeof v[0] === 'string';
 
 function attributesOf(op: OpDefinition, given: Call['attrs']): AttrRecord {
@@ -69,9 +79,9 @@ function attributesOf(op: OpDefinition, given: Call['attrs']): AttrRecord {
 /** Largest relative difference that rounding explains. */
 const precision: Partial<Record<DType, number>> = { f32: 1e-5, f64: 1e-12, f16: 2e-3, bf16: 1e-2 };
 
-function expectSame(got: HostTensor, want: HostTensor, what: string): void {
+function expectSame(got: HostTensor, want: HostTensor, exact: boolean, what: string): void {
   expect([got.dtype, ...got.shape], what).toEqual([want.dtype, ...want.shape]);
-  const slack = precision[want.dtype] ?? 0;
+  const slack = exact ? 0 : (precision[want.dtype] ?? 0);
   want.data.forEach((w: number | bigint, i: number) => {
     const [a, b] = [Number(got.data[i]), Number(w)];
     if (Object.is(a, b) || a === b || Math.abs(a - b) <= slack * Math.max(1, Math.abs(b))) return;
@@ -141,7 +151,7 @@ describe('operators on small operands do what torch does', () => {
         if (op[by] === undefined) continue;
         const got = runOp(op, operands, attrs, by);
         expect(got.length, `${by} of ${what}`).toBe(want.length);
-        got.forEach((t, i) => expectSame(t, want[i]!, `${by} of ${what}`));
+        got.forEach((t, i) => expectSame(t, want[i]!, call.exact ?? false, `${by} of ${what}`));
       }
       expectSymbolicShapes(op, operands, attrs, want, what);
     }

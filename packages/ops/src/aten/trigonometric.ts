@@ -1,4 +1,6 @@
-import { realFunction } from './support/unary.js';
+import { floatResult } from '../promotion.js';
+import { rounder } from './support/elementwise.js';
+import { realFunction, unary } from './support/unary.js';
 
 /** `sin x`, x in radians. Like all ops of this file: elementwise, integers and bools give f32. */
 export const Sin = realFunction('aten.sin', 'sine', Math.sin);
@@ -28,5 +30,14 @@ export const Atanh = realFunction('aten.atanh', 'inverse hyperbolic tangent', Ma
 export const Deg2rad = realFunction('aten.deg2rad', 'degrees as radians', (x) => x * (Math.PI / 180));
 /** `x · 180 / π` */
 export const Rad2deg = realFunction('aten.rad2deg', 'radians as degrees', (x) => x * (180 / Math.PI));
-/** `sin(πx) / (πx)`, 1 at 0. */
-export const Sinc = realFunction('aten.sinc', 'sin(pi x) / (pi x)', (x) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x)));
+/** `sin(πx) / (πx)`, 1 at 0; integers and bools give f32. The product is rounded to the dtype (f32 for 16-bit floats), as in torch. */
+export const Sinc = unary({
+  name: 'aten.sinc',
+  summary: 'sin(pi x) / (pi x)',
+  dtype: floatResult,
+  kernel: (_, dtype) => {
+    const round = rounder(dtype === 'f64' ? 'f64' : 'f32');
+    const pi = round(Math.PI);
+    return { float: (x) => (x === 0 ? 1 : Math.sin(round(pi * x!)) / round(pi * x!)) };
+  },
+});

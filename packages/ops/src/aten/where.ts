@@ -13,7 +13,7 @@ const chosen = (result: ResultType, by: HostTensor, a: HostTensor, b: HostTensor
 
 function dtypeOf(operands: readonly Promotable[], fail: Fail): DType {
   const dtype = resultType(operands);
-  for (const o of operands) if ('scalar' in o) checkScalar('a choice', o.scalar, dtype, fail);
+  for (const o of operands) if ('scalar' in o && !isFloat(dtype)) checkScalar('a choice', o.scalar, dtype, fail);
   return dtype;
 }
 

@@ -1,19 +1,26 @@
-import { attr, type DType, type Elements, hostTensor, isFloat, isInteger, roundTiesToEven, storer, tensor, tensorType } from '@qfuse/ir';
+import {
+  attr,
+  type DType,
+  type Elements,
+  floatScalar,
+  hostTensor,
+  isFloat,
+  isInteger,
+  roundTiesToEven,
+  storer,
+  tensor,
+  tensorType,
+  type Value,
+} from '@qfuse/ir';
+import { ClampMin } from '../aten/clamp.js';
+import { View } from '../aten/reshape.js';
 import { defineOp } from '../define.js';
+import { castNode, type Formula, middleOf, rangeNodes, rawScaleNodes, zeroPointNodes } from './choose-qparams-steps.js';
 import { granularityAttrs, qparamsIndex, qparamsShape } from './granularity.js';
 import { arithmeticRounder } from './rounders.js';
 
 /** Smallest positive normal number, the default of `eps`. */
 const smallestNormal: Partial<Record<DType, number>> = { f64: 2 ** -1022, f32: 2 ** -126, bf16: 2 ** -126, f16: 2 ** -14 };
-
-interface Formula {
-  readonly mapping: 'asymmetric' | 'symmetric' | 'symmetric_no_clipping_err';
-  readonly qmin: number;
-  readonly qmax: number;
-  readonly eps: number;
-  readonly zero_point: number | undefined;
-  readonly zero_point_rule: 'minimum' | 'smaller_error';
-}
 
 type Round = (x: number) => number;
 
@@ -30,7 +37,7 @@ function rawScale(low: number, high: number, { mapping, qmin, qmax }: Formula, r
 function zeroPointOf(low: number, high: number, scale: number, formula: Formula, round: Round): number {
   const { mapping, qmin, qmax } = formula;
   const clamp = (x: number): number => Math.min(Math.max(x, round(qmin)), round(qmax));
-  if (mapping !== 'asymmetric') return formula.zero_point ?? Math.trunc((qmax + qmin + 1) / 2);
+  if (mapping !== 'asymmetric') return middleOf(formula);
   const [first, last] = [round(low / scale), round(high / scale)];
   if (formula.zero_point_rule === 'minimum') return clamp(round(qmin - roundTiesToEven(first)));
   const error = round(round(qmin + first) + round(qmax + last));
@@ -76,18 +83,28 @@ export const ChooseQparams = defineOp({
   reference: ({ operands: { input }, attrs, results, fail }) => {
     const [scales, zeros] = results.map((r) => hostTensor(r.dtype, r.shape));
     const count = scales!.data.length;
-    const [lows, highs] = ranges(input.data, count, qparamsIndex(input.shape, attrs));
+    const [lows, highs] = ranges(input.data, count, qparamsIndex(input.shape, attrs, fail));
     if (count > 0 && input.data.length === 0) fail('input has no elements, expected at least one for each scale');
     const compute = attrs.compute ?? input.dtype;
     const [own, wide] = [arithmeticRounder(input.dtype), arithmeticRounder(compute)];
-    const formula: Formula = { ...attrs, eps: wide(attrs.eps ?? smallestNormal[input.dtype]!) };
+    const eps = wide(attrs.eps ?? smallestNormal[input.dtype]!);
     const [storeScale, storeZero] = [storer(scales!.dtype), storer(zeros!.dtype)];
     for (let g = 0; g < count; g++) {
-      const scale = Math.max(wide(rawScale(lows[g]!, highs[g]!, formula, own)), formula.eps);
+      const scale = Math.max(wide(rawScale(lows[g]!, highs[g]!, attrs, own)), eps);
       storeScale(scales!.data, g, scale);
-      storeZero(zeros!.data, g, zeroPointOf(lows[g]!, highs[g]!, scale, formula, wide));
+      storeZero(zeros!.data, g, zeroPointOf(lows[g]!, highs[g]!, scale, attrs, wide));
     }
     return [scales!, zeros!];
+  },
+  decompose: ({ operands: { input }, attrs, results, builder: b }) => {
+    const compute = attrs.compute ?? input.type.dtype;
+    const range = rangeNodes(input, attrs, b);
+    const raw = rawScaleNodes(...range, attrs, b);
+    const [low, high] = range.map((v) => castNode(v, compute, b)) as [Value, Value];
+    const eps = floatScalar(attrs.eps ?? smallestNormal[input.type.dtype]!);
+    const scale = b.create(ClampMin, { self: castNode(raw, compute, b) }, { min: eps }).result;
+    const zero = zeroPointNodes(low, high, scale, attrs, results[1]!.dtype, b);
+    return [scale, zero].map((v, i) => b.create(View, { self: castNode(v, results[i]!.dtype, b) }, { size: results[i]!.shape }).result);
   },
 });
 

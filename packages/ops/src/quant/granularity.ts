@@ -1,4 +1,4 @@
-import { attr, type Dim, type ShapeEnv, type TensorType } from '@qfuse/ir';
+import { attr, type Dim, dimFloorDiv, type ShapeEnv, type TensorType } from '@qfuse/ir';
 import { broadcastStrides, type Fail, shapeText, stridesOf, wrapAxis } from '../shapes.js';
 
 /**
@@ -70,7 +70,7 @@ function divided(shape: readonly Dim[], block: readonly Dim[], env: ShapeEnv, fa
     if (typeof b !== 'number')
       return fail(`block size ${shapeText([b])} of axis ${i} is neither a number nor the whole axis ${shapeText([d])}`);
     if (env.divides(b, d) === 'no') return fail(`${b} does not divide axis ${i} of shape ${shapeText(shape)}`);
-    return typeof d === 'number' ? d / b : fail(`axis ${i} of shape ${shapeText(shape)} is symbolic, block size ${b} cannot divide it`);
+    return dimFloorDiv(d, b);
   });
 }
 
@@ -87,8 +87,11 @@ export function checkQparams(name: string, type: TensorType, shape: readonly Dim
     );
 }
 
-/** For a static shape: the index of the scale of each element, as a function of the row-major element offset. */
-export function qparamsIndex(shape: readonly number[], g: GranularityAttrs): (offset: number) => number {
+/**
+ * For a static shape: the index of the scale of each element, as a function of the row-major element offset. Refuses
+ * blocks that do not divide the shape, which the shape rule cannot know of symbolic dims.
+ */
+export function qparamsIndex(shape: readonly number[], g: GranularityAttrs, fail: Fail): (offset: number) => number {
   const strides = stridesOf(shape);
   const along = (axis: number): ((o: number) => number) => {
     const stride = strides[axis]!;
@@ -107,7 +110,8 @@ export function qparamsIndex(shape: readonly number[], g: GranularityAttrs): (of
     default: {
       const axis = g.axis === undefined ? -1 : g.axis < 0 ? g.axis + shape.length : g.axis;
       const block = g.granularity === 'group' ? shape.map((_, i) => (i === axis ? g.group_size! : 1)) : (g.block_size as readonly number[]);
-      const counts = shape.map((d, i) => Math.ceil(d / block[i]!));
+      if (shape.some((d, i) => d % block[i]! !== 0)) return fail(`blocks of ${shapeText(block)} do not divide shape ${shapeText(shape)}`);
+      const counts = shape.map((d, i) => d / block[i]!);
       const step = broadcastStrides(counts, counts).map((s, i) => (counts[i] === 1 ? 0 : s));
       const at = shape.map((_, i) => along(i));
       return (o) => at.reduce((sum, index, i) => sum + Math.floor(index(o) / block[i]!) * step[i]!, 0);

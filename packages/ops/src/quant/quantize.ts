@@ -50,9 +50,9 @@ export const Quantize = defineOp({
     if (zero_point !== undefined) checkQparams('zero_point', zero_point, input.shape, attrs, env, fail);
     return [tensorType(attrs.dtype, input.shape)];
   },
-  reference: ({ operands: { input, scale, zero_point }, attrs }) => {
+  reference: ({ operands: { input, scale, zero_point }, attrs, fail }) => {
     const out = hostTensor(attrs.dtype, input.shape);
-    const group = qparamsIndex(input.shape, attrs);
+    const group = qparamsIndex(input.shape, attrs, fail);
     const [own, round] = [arithmeticRounder(scale.dtype), arithmeticRounder(attrs.compute)];
     const inverse = Float64Array.from({ length: scale.data.length }, (_, i) => round(own(1 / at(scale, i))));
     const [low, high] = [round(attrs.qmin), round(attrs.qmax)];
@@ -94,9 +94,9 @@ export const Dequantize = defineOp({
     if (zero_point !== undefined) checkQparams('zero_point', zero_point, input.shape, attrs, env, fail);
     return [tensorType(attrs.dtype, input.shape)];
   },
-  reference: ({ operands: { input, scale, zero_point }, attrs }) => {
+  reference: ({ operands: { input, scale, zero_point }, attrs, fail }) => {
     const out = hostTensor(attrs.dtype, input.shape);
-    const group = qparamsIndex(input.shape, attrs);
+    const group = qparamsIndex(input.shape, attrs, fail);
     const round = arithmeticRounder(attrs.compute);
     const narrow = attrs.difference === undefined ? (x: number): number => x : arithmeticRounder(attrs.difference);
     const scales = Float64Array.from({ length: scale.data.length }, (_, i) => round(at(scale, i)));

@@ -2,7 +2,7 @@ import { attr, type DType, dtypeInfo, type HostTensor, isFloat, type OperandSpec
 import { defineOp } from '../../define.js';
 import { type Promotable, resultType } from '../../promotion.js';
 import { broadcastShapes, type Fail } from '../../shapes.js';
-import { applyKernel, type Kernel, scalarTensor } from './elementwise.js';
+import { applyKernel, castTensor, type Kernel, scalarTensor } from './elementwise.js';
 
 /** An elementwise op of two numbers, from which its forms for tensors and Python scalars are made. */
 export interface BinaryRule {
@@ -47,8 +47,9 @@ export const tensorForm = <N extends string = 'other'>(rule: BinaryRule, overloa
     },
     reference: ({ operands, results, fail }) => {
       const [self, other] = ['self', second].map((name) => operandOf<HostTensor>(operands, name)) as [HostTensor, HostTensor];
-      const dtype = computeDType(rule, resultType([self, other]), fail);
-      return [applyKernel(rule.kernel(dtype, fail), results[0]!, dtype, [self, other])];
+      const promoted = resultType([self, other]);
+      const dtype = computeDType(rule, promoted, fail);
+      return [applyKernel(rule.kernel(dtype, fail), results[0]!, dtype, widenedOperands(promoted, dtype, [self, other]))];
     },
   });
 
@@ -103,3 +104,7 @@ export const onlyIntegers = (promoted: DType, fail: Fail): DType =>
  * basic arithmetic of torch does not round to 16 bits first.
  */
 export const widened = (promoted: DType): DType => (isFloat(promoted) && dtypeInfo(promoted).bits === 16 ? 'f32' : promoted);
+
+/** What an op that computes in `dtype` reads: when that is {@link widened}, tensors with axes are rounded to the promoted dtype first. */
+export const widenedOperands = (promoted: DType, dtype: DType, operands: readonly HostTensor[]): readonly HostTensor[] =>
+  promoted === dtype || widened(promoted) !== dtype ? operands : operands.map((o) => (o.shape.length === 0 ? o : castTensor(o, promoted)));
