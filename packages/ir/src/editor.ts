@@ -76,18 +76,18 @@ export class Editor implements Builder {
     const state = this.#state;
     const { store } = state;
     const origin = options.origin ?? this.origin;
-    const operands: number[] = [];
-    const operandTypes: (TensorType | undefined)[] = [];
-    for (let i = 0; i < slots.length; i++) {
+    // Every declared operand has a slot, also when it is absent.
+    const size = op.variadic < 0 ? Math.max(slots.length, op.operandNames.length) : slots.length;
+    const operands = new Array<number>(size);
+    const operandTypes = new Array<TensorType | undefined>(size);
+    for (let i = 0; i < size; i++) {
       const v = slots[i];
       if (v !== undefined) this.#checkReadable(v, op.name);
-      operands.push(v === undefined ? NONE : v.id);
-      operandTypes.push(v === undefined ? undefined : state.types[v.id]);
+      operands[i] = v === undefined ? NONE : v.id;
+      operandTypes[i] = v === undefined ? undefined : state.types[v.id];
     }
     const inferred = inferTypes(this.graph.env, op, operandTypes, attrs, origin);
     const types = options.types === undefined ? inferred.types : this.#refine(op, inferred.types, options.types, origin);
-    // Every declared operand has a slot, also when it is absent.
-    if (op.variadic < 0) while (operands.length < op.operandNames.length) operands.push(NONE);
     const before = options.before ?? this.place;
     if (before !== undefined) this.#checkHere(before);
     const n = store.createNode(this.#codeOf(op), operands, types.length, before === undefined ? NONE : before.id);
@@ -347,13 +347,13 @@ function copyState(state: GraphState): GraphState {
 
 /** Operands by name as slots in order. @throws QfuseError `ir/operands` for a name that `op` does not have */
 function slotsOf(op: AnyOp, operands: Record<string, unknown>): (Value | undefined)[] {
-  const out: (Value | undefined)[] = [];
   const names = op.operandNames;
-  for (let i = 0; i < names.length; i++) {
-    const given = operands[names[i]!];
-    if (i === op.variadic) for (const v of (given ?? []) as readonly (Value | undefined)[]) out.push(v);
-    else out.push(given as Value | undefined);
-  }
+  let out = new Array<Value | undefined>(names.length);
+  if (op.variadic < 0) for (let i = 0; i < names.length; i++) out[i] = operands[names[i]!] as Value | undefined;
+  else
+    out = names.flatMap((name, i) =>
+      i === op.variadic ? ((operands[name] ?? []) as readonly (Value | undefined)[]) : [operands[name] as Value | undefined],
+    );
   for (const name in operands)
     if (operands[name] !== undefined && !names.includes(name))
       throw new QfuseError('ir/operands', `${op.name} has no operand "${name}"; it has ${names.join(', ')}`);

@@ -111,8 +111,8 @@ export class Node<D extends AnyOp = AnyOp> {
   /** All operand slots in order, absent optional ones as undefined, a variadic operand spread out. */
   get operands(): readonly (Value | undefined)[] {
     const { ids } = this.graph;
-    const out: (Value | undefined)[] = [];
-    for (let i = 0; i < ids.arity(this.id); i++) out.push(this.graph.valueOrNone(ids.operand(this.id, i)));
+    const out = new Array<Value | undefined>(ids.arity(this.id));
+    for (let i = 0; i < out.length; i++) out[i] = this.graph.valueOrNone(ids.operand(this.id, i));
     return out;
   }
 
@@ -142,8 +142,8 @@ export class Node<D extends AnyOp = AnyOp> {
 
   get results(): readonly Value[] {
     const { ids } = this.graph;
-    const out: Value[] = [];
-    for (let i = 0; i < ids.resultCount(this.id); i++) out.push(this.graph.value(ids.result(this.id, i) as ValueId));
+    const out = new Array<Value>(ids.resultCount(this.id));
+    for (let i = 0; i < out.length; i++) out[i] = this.graph.value(ids.result(this.id, i) as ValueId);
     return out;
   }
 

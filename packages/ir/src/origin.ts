@@ -14,7 +14,7 @@ const MAX_SOURCES = 64;
 /** Sources that a message names. */
 const SHOWN = 4;
 
-/** Origins made from one last source, up to which they are looked at one by one. */
+/** Up to this many origins a list of them is looked through one by one. */
 const SCANNED = 16;
 
 let count = 0;
@@ -96,20 +96,20 @@ export const sourceOrigin = (name: string, scope = ''): Origin =>
  * is replaced by its sources, so that origins do not grow with the number of rewrites.
  */
 export function madeOrigin(by: string, from: Iterable<Origin>): Origin {
-  const all: Origin[] = [];
-  for (const o of from) {
-    if (o.kind === 'source' || o.from.length === 0) all.push(o);
-    else for (const source of o.from) all.push(source);
+  const given: readonly Origin[] = Array.isArray(from) ? from : [...from];
+  let all: Origin[] = [];
+  for (let i = 0; i < given.length; i++) {
+    const o = given[i]!;
+    const sources = o.kind === 'source' || o.from.length === 0 ? undefined : o.from;
+    for (let k = 0; k < (sources?.length ?? 1); k++) {
+      const source = sources?.[k] ?? o;
+      // A rewrite has few origins; a set pays off for many.
+      if (all.length > SCANNED || !all.includes(source)) all.push(source);
+    }
   }
   if (all.length === 0) return unsourced.get(by, () => new MadeOrigin(by, []));
-  return Sourced.make(by, isDistinct(all) ? all : [...new Set(all)].slice(-MAX_SOURCES));
-}
-
-/** Without a set for the few origins that a rewrite has. */
-function isDistinct(all: readonly Origin[]): boolean {
-  if (all.length > 8) return false;
-  for (let i = 1; i < all.length; i++) if (all.indexOf(all[i]!) < i) return false;
-  return true;
+  if (all.length > SCANNED) all = [...new Set(all)].slice(-MAX_SOURCES);
+  return Sourced.make(by, all);
 }
 
 /** The source nodes an origin goes back to. */

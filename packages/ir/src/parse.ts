@@ -21,6 +21,8 @@ export interface ParseOptions {
   readonly constants?: ((key: string, type: TensorType) => Constant | undefined) | undefined;
 }
 
+const noKeys: (string | number)[] = [];
+
 /** Origins of origins: what a printer writes nests twice, and a hostile text cannot exhaust the stack. */
 const MAX_ORIGIN_DEPTH = 8;
 
@@ -147,19 +149,19 @@ class Parser {
     const { cursor } = this;
     cursor.skip();
     const start = cursor.at;
-    const keys: (string | number)[] = [];
+    let keys = noKeys;
     if (cursor.peek() === '%') {
-      do keys.push(this.#valueKey());
-      while (cursor.take(','));
+      keys = [this.#valueKey()];
+      while (cursor.take(',')) keys.push(this.#valueKey());
       cursor.expect('=');
     }
     const constant = keys.length === 1 ? this.#constant() : undefined;
     const results = constant === undefined ? this.#node(keys.length) : [constant];
-    results.forEach((value, i) => {
-      if (this.#values.add(keys[i]!, value)) return;
+    for (let i = 0; i < results.length; i++) {
+      if (this.#values.add(keys[i]!, results[i]!)) continue;
       cursor.at = start;
       cursor.fail(`another name than %${keys[i]}, which is taken`);
-    });
+    }
   }
 
   #constant(): Value | undefined {
@@ -229,9 +231,8 @@ class Parser {
     const attrs = cursor.peek() === '{' ? this.#attrs(op) : undefined;
     let types: TensorType[] | undefined;
     if (cursor.take(':')) {
-      types = [];
-      do types.push(cursor.type());
-      while (cursor.take(','));
+      types = [cursor.type()];
+      while (cursor.take(',')) types.push(cursor.type());
     }
     const origin = cursor.takeWord('loc') ? this.#loc() : undefined;
     // Of a text that was cut off the end is the error, not what is missing of the node.

@@ -234,6 +234,10 @@ export class Store {
     this.#useOwner = grown(this.#useOwner, uses);
     this.#usePrev = grown(this.#usePrev, uses);
     this.#useNext = grown(this.#useNext, uses);
+    // Undone nodes have no operands and no results, undone values no uses.
+    this.#arity.fill(0, this.nodeCount, nodes);
+    this.#resultCount.fill(0, this.nodeCount, nodes);
+    this.#uses.fill(0, this.valueCount, values);
     this.nodeCount = Math.max(this.nodeCount, nodes);
     this.valueCount = Math.max(this.valueCount, values);
     this.useCount = Math.max(this.useCount, uses);

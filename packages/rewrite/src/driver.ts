@@ -3,7 +3,6 @@ import {
   type Editor,
   graphReturn,
   type Graph,
-  type GraphIds,
   madeOrigin,
   type Node,
   type NodeId,
@@ -13,7 +12,9 @@ import {
 } from '@qfuse/ir';
 import { followersBefore } from './convexity.js';
 import { History } from './history.js';
+import { IntStack } from './int-stack.js';
 import { type Capture, matchAt } from './match.js';
+import { distinct, hasUses, newReader, reads } from './links.js';
 import { MatchState } from './match-state.js';
 import { Neighbourhood } from './neighbourhood.js';
 import type { Replacement, Rule, RuleContext } from './rule.js';
@@ -126,9 +127,8 @@ class Driver {
   readonly #byRule: Record<string, number> = {};
   #applied = 0;
   #visits = 0;
-  // Working memory.
-  readonly #dead: number[] = [];
-  readonly #origins: Origin[] = [];
+  /** Working memory of the sweep, empty between sweeps. */
+  readonly #dead = new IntStack();
   /** Whether a rule used a value that may stand behind the place where it used it. */
   #unsorted = false;
 
@@ -274,8 +274,7 @@ class Driver {
   }
 
   #build(rule: Rule, root: Node, inner: readonly number[], captures: object, context: RuleContext): Replacement {
-    const origins = this.#origins;
-    origins.length = inner.length;
+    const origins = new Array<Origin>(inner.length);
     for (let i = 0; i < inner.length; i++) origins[inner.length - 1 - i] = this.#graph.ids.origin(inner[i]!);
     this.#edit.origin = madeOrigin(rule.name, origins);
     this.#edit.place = root;
@@ -332,8 +331,8 @@ class Driver {
     const dead = this.#dead;
     for (let n = firstNew; n < ids.nodeLimit; n++) dead.push(n);
     for (let i = inner.length - 1; i >= 0; i--) dead.push(inner[i]!);
-    while (dead.length > 0) {
-      const n = dead.pop()!;
+    while (dead.size > 0) {
+      const n = dead.pop();
       const op = ids.op(n);
       if (op === undefined || hasUses(ids, n) || !(op.pure || inner.includes(n))) continue;
       for (let i = 0; i < ids.arity(n); i++) {
@@ -381,29 +380,6 @@ function capturesOf({ pattern }: Rule, { graph, slots, lists }: MatchState): Rec
   }
   return out;
 }
-
-function reads(ids: GraphIds, n: number, v: number): boolean {
-  for (let i = ids.arity(n) - 1; i >= 0; i--) if (ids.operand(n, i) === v) return true;
-  return false;
-}
-
-/** A node from `firstNew` on that reads `v`, -1 when there is none. */
-function newReader(ids: GraphIds, v: Value, firstNew: number): number {
-  for (let u = ids.firstUse(v.id); u !== NONE; u = ids.nextUse(u)) if (ids.useOwner(u) >= firstNew) return ids.useOwner(u);
-  return NONE;
-}
-
-/** A node that two parts of a pattern matched stands once. */
-function distinct(nodes: readonly number[]): number[] {
-  const out: number[] = [];
-  for (const n of nodes) if (!out.includes(n)) out.push(n);
-  return out;
-}
-
-const hasUses = (ids: GraphIds, n: number): boolean => {
-  for (let i = 0; i < ids.resultCount(n); i++) if (ids.useCount(ids.result(n, i)) > 0) return true;
-  return false;
-};
 
 function normalized(r: Value | readonly Value[] | Replacement): Replacement {
   if (Array.isArray(r)) return { results: r as readonly Value[] };

@@ -1,4 +1,5 @@
 import type { AnyOp, GraphIds } from '@qfuse/ir';
+import { IntStack } from './int-stack.js';
 import type { Rule } from './rule.js';
 
 const NONE = -1;
@@ -11,11 +12,11 @@ export class Neighbourhood {
   /** An exclusive node that more operand slots hold than a match has cannot match. */
   readonly #fewUses: number;
   readonly #passages = new Set<AnyOp>();
-  readonly #changed: number[] = [];
-  readonly #lost: number[] = [];
+  readonly #changed = new IntStack();
+  readonly #lost = new IntStack();
   // Working memory of one run, empty between runs.
-  readonly #level: number[] = [];
-  readonly #above: number[] = [];
+  readonly #level = new IntStack();
+  readonly #above = new IntStack();
   /** The run in which a node was last handed out. */
   #stamps = new Int32Array(256);
   #run = 0;
@@ -49,13 +50,13 @@ export class Neighbourhood {
     const looksThrough = this.#passages.size > 0;
     let level = this.#level;
     let above = this.#above;
-    for (let n = this.#changed.pop(); n !== undefined; n = this.#changed.pop()) this.#reached(n, level, visit);
+    while (this.#changed.size > 0) this.#reached(this.#changed.pop(), level, visit);
     // Those above a node that many still read are as they were: exclusive it is not, and shared it was before.
     for (let n = this.#lost.pop(); n !== undefined; n = this.#lost.pop())
       this.#reached(n, this.#uses(n) <= this.#fewUses ? level : undefined, visit);
-    for (let depth = 1; depth < this.#reach && level.length > 0; depth++) {
-      for (let at = 0; at < level.length; at++) {
-        const n = level[at]!;
+    for (let depth = 1; depth < this.#reach && level.size > 0; depth++) {
+      for (let at = 0; at < level.size; at++) {
+        const n = level.at(at);
         for (let i = 0; i < ids.resultCount(n); i++)
           for (let u = ids.firstUse(ids.result(n, i)); u !== NONE; u = ids.nextUse(u)) {
             const reader = ids.useOwner(u);
@@ -64,9 +65,9 @@ export class Neighbourhood {
           }
       }
       [level, above] = [above, level];
-      above.length = 0;
+      above.clear();
     }
-    level.length = 0;
+    level.clear();
   }
 
   #uses(n: number): number {
@@ -75,7 +76,7 @@ export class Neighbourhood {
     return uses;
   }
 
-  #reached(n: number, level: number[] | undefined, visit: (n: number) => void): void {
+  #reached(n: number, level: IntStack | undefined, visit: (n: number) => void): void {
     if (this.#stamps[n] === this.#run || this.#ids.opCode(n) === NONE) return;
     this.#stamps[n] = this.#run;
     level?.push(n);

@@ -1,7 +1,8 @@
+import { IntStack } from './int-stack.js';
+
 /** A stack of node ids in which each id stands at most once. With a seed it hands ids out in a shuffled order. */
 export class Worklist {
-  #stack = new Int32Array(256);
-  #top = 0;
+  readonly #stack = new IntStack();
   #queued = new Uint8Array(256);
   #random: number | undefined;
 
@@ -17,28 +18,24 @@ export class Worklist {
     }
     if (this.#queued[n] === 1) return;
     this.#queued[n] = 1;
-    if (this.#top === this.#stack.length) {
-      const bigger = new Int32Array(this.#top * 2);
-      bigger.set(this.#stack);
-      this.#stack = bigger;
-    }
-    this.#stack[this.#top++] = n;
+    this.#stack.push(n);
   }
 
   /** The next id, -1 when there is none. */
   pop(): number {
-    if (this.#top === 0) return -1;
+    const stack = this.#stack;
+    if (stack.size === 0) return -1;
     if (this.#random !== undefined) {
       // xorshift32
       this.#random ^= this.#random << 13;
       this.#random ^= this.#random >>> 17;
       this.#random ^= this.#random << 5;
-      const at = (this.#random >>> 0) % this.#top;
-      const other = this.#stack[at]!;
-      this.#stack[at] = this.#stack[this.#top - 1]!;
-      this.#stack[this.#top - 1] = other;
+      const at = (this.#random >>> 0) % stack.size;
+      const other = stack.at(at);
+      stack.set(at, stack.at(stack.size - 1));
+      stack.set(stack.size - 1, other);
     }
-    const n = this.#stack[--this.#top]!;
+    const n = stack.pop();
     this.#queued[n] = 0;
     return n;
   }
