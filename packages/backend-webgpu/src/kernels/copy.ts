@@ -2,7 +2,7 @@ import { type Dim, type Node, no, yes } from '@qfuse/plugin';
 import { defineKernel, type Dispatch, exact, type KernelSample, type SampleTensor, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { type Access, indexing, rowMajor } from '../wgsl/indexing.js';
 import { mapDispatch } from '../wgsl/map.js';
-import { attrOf, axisOf, op } from './ops.js';
+import { attrOf, axisOf, op, sliceBound } from './ops.js';
 import { f32, sample } from './samples.js';
 
 /**
@@ -10,9 +10,6 @@ import { f32, sample } from './samples.js';
  * operand's shape in each run; they may be zero (expand) or negative (flip).
  */
 type Order = (node: Node, shape: readonly number[], sizes: Sizes) => { readonly strides: readonly number[]; readonly offset?: number };
-
-/** A bound of a slice within `[0, size]`; negative ones count from the end. */
-const bound = (at: number, size: number): number => Math.min(Math.max(at < 0 ? at + size : at, 0), size);
 
 const orders: Readonly<Record<string, Order>> = {
   permute: (node, shape) => {
@@ -22,7 +19,7 @@ const orders: Readonly<Record<string, Order>> = {
   'slice.Tensor': (node, shape, sizes) => {
     const axis = axisOf(attrOf<number>(node, 'dim'), shape.length);
     const strides = rowMajor(shape);
-    const start = bound(sizes.dim(attrOf<Dim | undefined>(node, 'start') ?? 0), shape[axis]!);
+    const start = sliceBound(sizes.dim(attrOf<Dim | undefined>(node, 'start') ?? 0), shape[axis]!);
     const step = sizes.dim(attrOf<Dim | undefined>(node, 'step') ?? 1);
     return { strides: strides.with(axis, strides[axis]! * step), offset: start * strides[axis]! };
   },

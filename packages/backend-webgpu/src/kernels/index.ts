@@ -12,7 +12,9 @@ import { gatherKernels } from './gather.js';
 import { layerNormKernels } from './layer-norm.js';
 import { linearQcsKernels } from './linear-qcsnw.js';
 import { matmulKernels } from './matmul.js';
+import { overlayKernels } from './overlay.js';
 import { quantizeKernels } from './quantize.js';
+import { rearrangeKernels } from './rearrange.js';
 import { reduceKernels } from './reduce.js';
 import { selectKernels } from './select.js';
 import { softmaxKernels } from './softmax.js';
@@ -26,6 +28,8 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...binaryKernels,
   ...selectKernels,
   ...copyKernels,
+  ...rearrangeKernels,
+  ...overlayKernels,
   ...catKernels,
   ...gatherKernels,
   ...fillKernels,

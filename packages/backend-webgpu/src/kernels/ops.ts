@@ -24,3 +24,6 @@ export const attrOf = <T>(node: Node, name: string): T => (node.attrs as Readonl
 
 /** An axis of a node's attribute, counted from the front. */
 export const axisOf = (axis: number, rank: number): number => (axis < 0 ? axis + Math.max(rank, 1) : axis);
+
+/** A bound of a slice within `[0, size]`; negative ones count from the end. */
+export const sliceBound = (at: number, size: number): number => Math.min(Math.max(at < 0 ? at + size : at, 0), size);
