@@ -15,9 +15,11 @@ const largest = (t: HostTensor): number => {
 /**
  * The tolerance that a rule's numerics state, for a result whose expected value is `expected`:
  * `exact` none; `reassociates` 2^12 roundings of the largest result (sums of up to about 2^12 terms in another
- * order); `relative` that part of the largest result.
+ * order); `relative` that part of the largest result, and `steps` for integers.
  */
 export function toleranceOf(numerics: Numerics, expected: HostTensor): Tolerance {
+  if (!isFloat(expected.dtype) && expected.dtype !== 'bool' && typeof numerics === 'object')
+    return { atol: 0, rtol: 0, steps: numerics.steps };
   if (numerics === 'exact' || !isFloat(expected.dtype)) return { atol: 0, rtol: 0 };
   const factor =
     numerics === 'reassociates' ? 2 ** 12 * unitRoundoff(expected.dtype) : Math.max(numerics.relative, unitRoundoff(expected.dtype) * 2);

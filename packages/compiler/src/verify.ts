@@ -100,11 +100,13 @@ export async function verifyCompilation(graph: Graph, registry: Registry, option
 function programNumerics(checks: readonly Check[], registry: Registry): Numerics {
   const rules = new Map([...registry.passes.values()].flatMap((p) => p.rules ?? []).map((r) => [r.name, r] as const));
   let relative = 0;
+  let steps = 0;
   for (const { what } of checks) {
     const numerics = rules.get(what.slice(0, what.indexOf(' at ')))?.numerics ?? 'exact';
     relative += numerics === 'exact' ? 0 : numerics === 'reassociates' ? 2 ** -12 : numerics.relative;
+    steps = Math.max(steps, typeof numerics === 'object' ? (numerics.steps ?? 0) : 0);
   }
-  return relative === 0 ? 'exact' : { relative };
+  return relative === 0 ? 'exact' : { relative, steps };
 }
 
 function checkRewrite(

@@ -9,4 +9,5 @@ export {
   qparamsIndex,
   qparamsShape,
 } from './quant/granularity.js';
+export { type QuantizedWeight, quantizedWeight, readAsWeight, type WeightVerdict, weightValues } from './fused/quantized-weight.js';
 export * from './all.js';

@@ -33,6 +33,7 @@ export {
   type Plugin,
   pluginApi,
   type PluginInput,
+  type Recipe,
 } from './plugin.js';
 export { type Analysis, AnalysisCache, defineAnalysis, defineProperty, type Property } from './property.js';
 export { createRegistry, type Registry } from './registry.js';

@@ -1,4 +1,4 @@
-import type { AnyOp, ByteSource, Graph, Node, Verdict } from '@qfuse/ir';
+import type { AnyOp, AttrSpecs, ByteSource, Graph, Node, Verdict } from '@qfuse/ir';
 import type { Diagnostic } from './diagnostics.js';
 import type { CompilerEmitter } from './events.js';
 import type { Pass } from './pass.js';
@@ -39,6 +39,20 @@ export interface Kernel {
   readonly supports: (node: Node, device: any) => Verdict;
 }
 
+/**
+ * A named way to quantize a float model, e.g. `static-int8`. What `create` gives is a quantizer of `@qfuse/quantizer`, which makes these
+ * records with `defineRecipe`.
+ */
+export interface Recipe {
+  /** In lower case with dashes; the name on the command line. */
+  readonly name: string;
+  readonly summary: string;
+  /** Declared with `attr.optional(…, default)`; users write `name:option=value,…`. */
+  readonly options: AttrSpecs;
+  /** The quantizer for checked options. */
+  readonly create: (options: any) => unknown;
+}
+
 /** What a plugin package's factory returns: data that tools can list and check without running it. */
 export interface Plugin {
   /** The npm name of the package. */
@@ -51,6 +65,7 @@ export interface Plugin {
   readonly passes?: readonly Pass[];
   readonly importers?: readonly Importer[];
   readonly kernels?: readonly Kernel[];
+  readonly recipes?: readonly Recipe[];
   /** Attaches listeners; they observe and write nothing. */
   readonly observe?: (events: CompilerEmitter) => void;
 }

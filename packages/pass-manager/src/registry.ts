@@ -1,6 +1,6 @@
 import { type AnyOp, QfuseError } from '@qfuse/ir';
 import type { Pass } from './pass.js';
-import { flattenPlugins, type Importer, type Kernel, type Plugin, pluginApi, type PluginInput } from './plugin.js';
+import { flattenPlugins, type Importer, type Kernel, type Plugin, pluginApi, type PluginInput, type Recipe } from './plugin.js';
 
 /** What a list of plugins offers together: checked, flat, frozen. A value; two registries do not see each other. */
 export interface Registry {
@@ -9,8 +9,9 @@ export interface Registry {
   readonly passes: ReadonlyMap<string, Pass>;
   readonly importers: readonly Importer[];
   readonly kernels: readonly Kernel[];
+  readonly recipes: ReadonlyMap<string, Recipe>;
   /** The plugin that brings a thing, e.g. `ownerOf('pass', 'cse')`. */
-  readonly ownerOf: (kind: 'op' | 'pass' | 'property' | 'importer' | 'kernel' | 'rule', name: string) => Plugin | undefined;
+  readonly ownerOf: (kind: 'op' | 'pass' | 'property' | 'importer' | 'kernel' | 'recipe' | 'rule', name: string) => Plugin | undefined;
 }
 
 /**
@@ -47,6 +48,7 @@ export function createRegistry(input: PluginInput): Registry {
       for (const rule of pass.rules ?? []) claim('rule', rule.name, rule, p);
     }
     for (const importer of p.importers ?? []) claim('importer', importer.name, importer, p);
+    for (const recipe of p.recipes ?? []) claim('recipe', recipe.name, recipe, p);
     for (const kernel of p.kernels ?? []) claim('kernel', `${kernel.target} ${kernel.name}`, kernel, p);
   }
   const all = <T>(pick: (p: Plugin) => readonly T[] | undefined): readonly T[] => Object.freeze(plugins.flatMap((p) => pick(p) ?? []));
@@ -56,6 +58,7 @@ export function createRegistry(input: PluginInput): Registry {
     passes: new Map(all((p) => p.passes).map((pass) => [pass.name, pass])),
     importers: all((p) => p.importers),
     kernels: all((p) => p.kernels),
+    recipes: new Map(all((p) => p.recipes).map((recipe) => [recipe.name, recipe])),
     ownerOf: (kind: string, name: string) => owners.get(`${kind} ${name}`)?.plugin,
   });
 }

@@ -4,9 +4,10 @@ import type { CapturesOf, OpPattern } from './pattern.js';
 
 /**
  * How a rewrite may change numbers: `exact` not at all; `reassociates` as another order of the same sums does;
- * `relative` at most by this factor of the largest intermediate. Tests take their tolerance from here.
+ * `relative` at most by this factor of the largest intermediate. With `steps`, quantized integers may be so many steps off where
+ * the number before rounding lies within that factor of a tie; without it integers are exact. Tests take their tolerance from here.
  */
-export type Numerics = 'exact' | 'reassociates' | { readonly relative: number };
+export type Numerics = 'exact' | 'reassociates' | { readonly relative: number; readonly steps?: number };
 
 /** What `where` and `rewrite` see besides the captures. */
 export interface RuleContext<D extends AnyOp = AnyOp> {

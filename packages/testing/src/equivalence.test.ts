@@ -17,6 +17,11 @@ describe('allowedError', () => {
     expect(allowedError('exact', x)).toBe(0);
     expect(allowedError('reassociates', i64(5))).toBe(0);
     expect(allowedError({ relative: 0.5 }, tensorOf('bool', [1], [1]))).toBe(0);
+    expect(allowedError({ relative: 0.5 }, i64(5))).toBe(0);
+  });
+  test('is a number of steps for integers, when the rule says so', () => {
+    expect(allowedError({ relative: 2 ** -20, steps: 1 }, tensorOf('i8', [1], [5]))).toBe(1);
+    expect(allowedError({ relative: 2 ** -20, steps: 1 }, tensorOf('bool', [1], [1]))).toBe(0);
   });
   test('is a share of the largest number', () => {
     expect(allowedError('reassociates', x)).toBe(8 * 4096 * 2 ** -24);
@@ -35,6 +40,7 @@ describe('difference', () => {
     ['infinities of one sign', f32(Infinity, -Infinity), f32(Infinity, -Infinity), 1],
     ['numbers that are close enough', f32(1, 2), f32(1.25, 2), 0.25],
     ['zeros of two signs, where a difference is allowed', f32(0), f32(-0), 1e-6],
+    ['an integer that is a step off', i64(1, 2), i64(2, 2), 1],
     ['64-bit integers', i64(2 ** 40), i64(2 ** 40), 0],
     ['nothing', f32(), f32(), 0],
   ])('%s', (_, a, b, allowed) => expect(difference(a, b, allowed)).toBeUndefined());
@@ -48,6 +54,8 @@ describe('difference', () => {
     ['infinities of two signs', f32(Infinity), f32(-Infinity), 10, 'element 0 is Infinity'],
     ['an infinity and a number', f32(Infinity), f32(1), 10, 'element 0 is Infinity'],
     ['integers', i64(1), i64(2), 0, 'element 0 is 1, expected 2'],
+    ['integers off by a step too often', i64(1, 2, 3), i64(2, 3, 3), 1, '2 of 3 integers differ by up to 1'],
+    ['integers off by two steps', i64(1), i64(3), 1, 'element 0 is 1, expected 3'],
     ['another dtype', f32(1), tensorOf('f64', [1], [1]), 0, 'the result is f32[1], expected f64[1]'],
     ['another shape', f32(1, 2), tensorOf('f32', [1, 2], [1, 2]), 0, 'the result is f32[2], expected f32[1, 2]'],
   ])('%s', (_, a, b, allowed, text) => expect(difference(a, b, allowed)).toContain(text));

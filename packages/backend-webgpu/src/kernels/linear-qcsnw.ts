@@ -26,6 +26,7 @@ function rowsPerShard(bits: 4 | 8, k: number, target: WebGPUTarget): number {
 function supports(node: Node, bits: 4 | 8, target: WebGPUTarget): Verdict {
   if (node.operand('weight').constant === undefined) return no('the weight is computed, expected a constant that can be packed');
   if (node.operand('scales').constant === undefined) return no('the scales are computed, expected a constant');
+  if (node.operandOrNone('zero_points') !== undefined) return no('weights with zero points are not supported');
   const x = node.operand('input').type;
   if (x.dtype !== 'f32') return no(`the input is ${x.dtype}, expected f32`);
   const bias = node.operandOrNone('bias');

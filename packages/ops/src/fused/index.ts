@@ -1,1 +1,4 @@
-export { LinearQcs4w, LinearQcs8w } from './linear-qcsnw.js';
+export * from './linear-weight-only.js';
+export * from './linear-integer.js';
+export * from './embedding.js';
+export * from './dynamic-quantize.js';

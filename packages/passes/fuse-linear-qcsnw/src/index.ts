@@ -2,7 +2,7 @@ import { definePlugin, type Plugin } from '@qfuse/plugin';
 import { fused } from '@qfuse/ops';
 import { pass } from './pass.js';
 
-export { declaredBits, weightOnly } from './rule.js';
+export { weightOnly } from './rule.js';
 export { pass };
 
 /** The plugin that brings the pass `fuse-linear-qcsnw`. */

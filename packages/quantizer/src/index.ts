@@ -1,0 +1,1 @@
+export type { Grid, Mapping, Observer, ObserverFactory, ObserverState, QParams, SpecGranularity } from './observer.js';
