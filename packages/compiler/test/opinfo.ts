@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { compileProgram, type ErrorBound, webgpuKernels } from '@qfuse/backend-webgpu';
 import { type Evaluator, runGraph } from '@qfuse/interp';
 import { importPt2 } from '@qfuse/import-pt2';
 import { type AnyOp, type HostTensor, QfuseError, typeText } from '@qfuse/ir';
@@ -71,18 +72,25 @@ const largest = (tensors: readonly HostTensor[]): number => {
   return size;
 };
 
+/** What an implementation states that it is off by: `absolute + relative · size`. */
+export type Stated = Pick<ErrorBound, 'absolute' | 'relative'>;
+
 /**
  * Compares dtype, shape and elements. Integers and bools must be equal, and NaN and infinities where torch has them.
  * Floats may differ by {@link ROUNDINGS} roundings of the largest finite input or expected output: sums and
- * differences lose that much in torch's own steps, whatever their result.
+ * differences lose that much in torch's own steps, whatever their result. To this comes what each of the
+ * implementations in use `states`, at the same size.
  */
-export function compare(actual: readonly HostTensor[], { inputs, outputs }: Sample): string | undefined {
+export function compare(actual: readonly HostTensor[], { inputs, outputs }: Sample, states: readonly Stated[] = []): string | undefined {
   if (actual.length !== outputs.length) return `${actual.length} outputs, expected ${outputs.length}`;
   const scale = largest(inputs);
   for (const [k, want] of outputs.entries()) {
     const got = actual[k]!;
     if (typeText(got) !== typeText(want)) return `output ${k} is ${typeText(got)}, expected ${typeText(want)}`;
-    const allowed = ROUNDINGS * (roundoff[want.dtype] ?? 0) * Math.max(scale, largest([want]));
+    const size = Math.max(scale, largest([want]));
+    const stated = states.reduce((sum, { absolute, relative }) => sum + absolute + relative * size, 0);
+    const unit = roundoff[want.dtype];
+    const allowed = unit === undefined ? 0 : ROUNDINGS * unit * size + stated;
     for (let i = 0; i < want.data.length; i++) {
       const [a, b] = [got.data[i]!, want.data[i]!];
       if (a === b || (Number.isNaN(a) && Number.isNaN(b))) continue;
@@ -94,12 +102,36 @@ export function compare(actual: readonly HostTensor[], { inputs, outputs }: Samp
 }
 
 /** Imports a sample, with the given ops or those of `@qfuse/ops`, and runs it in the interpreter. */
-export function tryInInterpreter(sample: Sample, evaluator: Evaluator, ops?: ReadonlyMap<string, AnyOp>): Outcome {
+export const tryInInterpreter = (sample: Sample, evaluator: Evaluator, ops?: ReadonlyMap<string, AnyOp>): Outcome => {
   try {
     const { outputs } = runGraph(importPt2(sample.program, { ops }), sample.inputs, evaluator);
-    const why = compare(outputs, sample);
-    return why === undefined ? { kind: 'right' } : { kind: 'wrong', why };
+    return judged(compare(outputs, sample));
   } catch (error) {
-    return error instanceof QfuseError ? { kind: 'refused', error } : { kind: 'defect', error };
+    return failed(error);
+  }
+};
+
+/** Imports a sample and runs it on a device, within the error bounds that the kernels in use state. */
+export async function tryOnDevice(sample: Sample, device: GPUDevice): Promise<Outcome> {
+  try {
+    const program = await compileProgram(importPt2(sample.program), { device });
+    try {
+      const inUse = new Set(program.plan.dispatches.map((d) => d.kernel));
+      const { outputs } = await program.run(sample.inputs);
+      return judged(
+        compare(
+          outputs,
+          sample,
+          webgpuKernels.filter((k) => inUse.has(k.name)).map((k) => k.error),
+        ),
+      );
+    } finally {
+      program.dispose();
+    }
+  } catch (error) {
+    return failed(error);
   }
 }
+
+const judged = (why: string | undefined): Outcome => (why === undefined ? { kind: 'right' } : { kind: 'wrong', why });
+const failed = (error: unknown): Outcome => (error instanceof QfuseError ? { kind: 'refused', error } : { kind: 'defect', error });

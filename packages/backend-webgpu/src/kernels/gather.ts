@@ -55,7 +55,8 @@ function emit(node: Node, { table, strides, indices }: Lookup): Dispatch {
       ),
     },
     values: (sizes) => {
-      const shape = sizes.shape(table);
+      // A 0-d table is read as a vector of one element.
+      const shape = rankOf(table) === 0 ? [1] : sizes.shape(table);
       const steps = rowMajor(shape);
       return {
         ...index.values(sizes),
@@ -98,7 +99,11 @@ function gather(node: Node): Lookup {
   const axis = axisOf(attrOf<number>(node, 'dim'), rankOf(self));
   return {
     table: self,
-    strides: (sizes) => rowMajor(sizes.shape(self)).map((s, a) => (a === axis ? 0 : s)),
+    strides: (sizes) => {
+      const strides = rowMajor(sizes.shape(self));
+      // One of the two may be 0-d where the other is a vector.
+      return Array.from({ length: rankOf(index) }, (_, a) => (a === axis ? 0 : strides[a]!));
+    },
     indices: [{ value: index, axis, strides: (sizes) => rowMajor(sizes.shape(index)) }],
   };
 }
@@ -146,11 +151,8 @@ const whole = (values: readonly Value[]): Verdict => {
 
 const lookups: Readonly<Record<string, readonly [(node: Node) => Lookup, (node: Node) => Verdict]>> = {
   embedding: [embedding, () => yes],
-  index_select: [
-    indexSelect,
-    (node) => (rankOf(node.operand('self')) === 0 || rankOf(node.operand('index')) !== 1 ? no('a 0-d operand') : yes),
-  ],
-  gather: [gather, (node) => (rankOf(node.operand('self')) !== rankOf(node.operand('index')) ? no('operands of different ranks') : yes)],
+  index_select: [indexSelect, () => yes],
+  gather: [gather, () => yes],
   'index.Tensor': [indexTensor, (node) => whole(node.operandList('indices').filter((v) => v !== undefined))],
 };
 
@@ -165,10 +167,15 @@ const samples: Readonly<Record<string, readonly KernelSample[]>> = {
   index_select: [
     { operands: { self: f32(3, 5), index: indices([7], 5) }, attrs: { dim: 1 } },
     { operands: { self: sample('bool', [4]), index: indices([3], 4) }, attrs: { dim: 0 } },
+    { operands: { self: f32(3, 5), index: sample('i64', [], [4]) }, attrs: { dim: -1 } },
+    { operands: { self: f32(), index: sample('i64', [1], [0]) }, attrs: { dim: 0 } },
   ],
   gather: [
     { operands: { self: f32(3, 5), index: indices([2, 4], 5) }, attrs: { dim: 1 } },
     { operands: { self: sample('i64', [3, 4]), index: indices([5, 4], 3) }, attrs: { dim: 0 } },
+    { operands: { self: f32(), index: sample('i64', [3], [0]) }, attrs: { dim: 0 } },
+    { operands: { self: f32(4), index: sample('i64', [], [2]) }, attrs: { dim: -1 } },
+    { operands: { self: f32(), index: sample('i64', [], [0]) }, attrs: { dim: 0 } },
   ],
   'index.Tensor': [
     { operands: { self: f32(3, 5, 2), indices: [indices([4], 3, true)] } },
