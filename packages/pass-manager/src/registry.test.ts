@@ -1,4 +1,5 @@
 import { QfuseError } from '@qfuse/ir';
+import { any, defineRule, op, type Rule } from '@qfuse/rewrite';
 import { expect, test } from 'vitest';
 import { createRegistry, defineConfig, definePass, definePlugin, flattenPlugins, override, type Plugin } from './index.js';
 import { Abs, Neg } from './test-support.js';
@@ -47,6 +48,21 @@ test('two definitions of one op are an error, one object twice is not', () => {
   const copy = { ...Neg };
   expect(failure(() => createRegistry([plugin('one', { ops: [Neg] }), plugin('two', { ops: [copy] })])).message).toContain(
     'op "test.neg" is brought by one@1.2.3 and by two@1.2.3',
+  );
+});
+
+test('two passes of a plugin may share a rule, two plugins may not', () => {
+  const rule = (summary: string) =>
+    defineRule({ name: 'test/neg', summary, root: op(Neg, { x: any().as('x') }), numerics: 'exact', rewrite: ({ x }) => x });
+  const shared = rule('a');
+  const withRule = (name: string, r: Rule) => definePass({ name, summary: name, phase: 'fuse', rules: [r] });
+  const one = plugin('one', { passes: [withRule('first', shared), withRule('again', shared)] });
+  expect(createRegistry([one]).ownerOf('rule', 'test/neg')).toBe(one);
+  expect(failure(() => createRegistry([one, plugin('two', { passes: [withRule('third', shared)] })])).message).toContain(
+    'rule "test/neg" is brought by one@1.2.3 and by two@1.2.3',
+  );
+  expect(failure(() => createRegistry([plugin('one', { passes: [withRule('first', shared), withRule('again', rule('b'))] })])).code).toBe(
+    'registry/duplicate',
   );
 });
 

@@ -25,8 +25,9 @@ export function createRegistry(input: PluginInput): Registry {
   const claim = (kind: string, name: string, thing: unknown, plugin: Plugin): void => {
     const key = `${kind} ${name}`;
     const first = owners.get(key);
-    // Two plugins may bring the same op object, e.g. from a shared ops package.
-    if (first !== undefined && !(kind === 'op' && first.thing === thing))
+    // Two plugins may bring the same op object, e.g. from a shared ops package; two passes of a plugin the same rule.
+    const same = first?.thing === thing && (kind === 'op' || (kind === 'rule' && first?.plugin === plugin));
+    if (first !== undefined && !same)
       throw new QfuseError('registry/duplicate', `${kind} "${name}" is brought by ${label(first.plugin)} and by ${label(plugin)}`, {
         help:
           first.plugin.name === plugin.name

@@ -10,6 +10,15 @@ export function isBias(value: Value, columns: Dim | undefined, env: ShapeEnv): V
     : no('what is added has not one element a column');
 }
 
-/** The same elements as `[N]`. */
-export const biasOf = (value: Value, b: Builder): Value =>
-  value.type.shape.length === 1 ? value : viewAs(value, tensorType(value.type.dtype, value.type.shape.slice(-1)), b);
+/** The same elements as `[N]`: of a constant another constant. */
+export function biasOf(value: Value, b: Builder): Value {
+  if (value.type.shape.length === 1) return value;
+  const type = tensorType(value.type.dtype, value.type.shape.slice(-1));
+  const { constant } = value;
+  return constant === undefined
+    ? viewAs(value, type, b)
+    : b.constant(
+        constant.derive('view', type, (bytes) => bytes),
+        `${value.name}.view`,
+      );
+}
