@@ -1,7 +1,19 @@
 import { constantOf, tensorOf } from '@qfuse/plugin';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cellsAlong, floatConstant, packedBytes, packedFormat, packWeight } from './packing.js';
+import {
+  cellsAlong,
+  floatConstant,
+  groupsOf,
+  packedBytes,
+  packedFormat,
+  packedGroups,
+  packedScaleBytes,
+  packScales,
+  packWeight,
+  packZeroPoints,
+  zeroPointsFit,
+} from './packing.js';
 
 /** Weight [n, k] read back from a packed form by the layout's definition. */
 function unpack(bytes: Uint8Array, bits: 4 | 8, n: number, k: number): number[] {
@@ -64,4 +76,64 @@ test('scales become f32', () => {
         .slice().buffer,
     ),
   ]).toEqual([Math.fround(0.1), 2, 3, 0]);
+});
+
+const floats = (bytes: Uint8Array): number[] => [...new Float32Array(bytes.slice().buffer)];
+
+test('scales and zero points come back from their blocks, and are 0 in the padding', () => {
+  const size = fc.integer({ min: 1, max: 20 });
+  fc.assert(
+    fc.property(size, fc.integer({ min: 1, max: 5 }), size, fc.boolean(), (n, groups, groupSize, channel) => {
+      const shape = channel ? [n] : [n, groups];
+      const [k, count] = [groups * groupSize, channel ? 1 : groups];
+      const values = Array.from({ length: n * count }, (_, i) => i + 1);
+      const from = Math.floor(n / 3);
+      const check = (packed: number[], first: number): void => {
+        const along = packedGroups(k, count);
+        expect(packed.length * 4).toBe(packedScaleBytes(n - first, k, count));
+        packed.forEach((v, at) => {
+          const [row, g] = [Math.floor(at / (8 * along)) * 8 + (at % 8), Math.floor(at / 8) % along];
+          expect(v).toBe(first + row < n && g < count ? values[(first + row) * count + g] : 0);
+        });
+      };
+      const scales = constantOf(tensorOf('f32', shape, values));
+      expect(groupsOf(scales)).toBe(count);
+      check(floats(packScales(scales, k).bytes()), 0);
+      check(floats(packScales(scales, k, from, n).bytes()), from);
+      const zeros = packZeroPoints(constantOf(tensorOf('i64', shape, values)), k, from, n);
+      expect(zeros.type.dtype).toBe('i32');
+      check([...new Int32Array(zeros.bytes().slice().buffer)], from);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('every weight of a padded row has a group', () => {
+  // [K, groups] and the groups that stand in the padded row.
+  for (const [k, groups, expected] of [
+    [64, 2, 2],
+    [40, 5, 8],
+    [40, 2, 4],
+    [37, 1, 1],
+    [36, 3, 6],
+    [7, 7, 32],
+    [0, 1, 1],
+  ] as const)
+    expect(packedGroups(k, groups), `K ${k} in ${groups}`).toBe(expected);
+});
+
+test('scales of other dtypes become f32, equal ones are packed once', () => {
+  const scales = constantOf(tensorOf('f64', [1, 2], [0.1, 3]));
+  expect(floats(packScales(scales, 64).bytes()).filter((v) => v !== 0)).toEqual([Math.fround(0.1), 3]);
+  expect(packScales(scales, 64)).toBe(packScales(scales, 64));
+  expect(packScales(scales, 64)).not.toBe(packScales(scales, 32));
+});
+
+test('a zero point that no float difference holds is refused', () => {
+  expect(zeroPointsFit(constantOf(tensorOf('i64', [2], [-(2 ** 23), 5])))).toEqual({ ok: true });
+  expect(zeroPointsFit(constantOf(tensorOf('u8', [1], [255])))).toEqual({ ok: true });
+  expect(zeroPointsFit(constantOf(tensorOf('i64', [2], [1, 2 ** 24])))).toMatchObject({
+    ok: false,
+    why: expect.stringContaining('16777216'),
+  });
 });

@@ -1,4 +1,4 @@
-import { type Constant, countOf, decodeElements, tensorType } from '@qfuse/plugin';
+import { type Constant, countOf, decodeElements, no, tensorType, type Verdict, yes } from '@qfuse/plugin';
 
 /**
  * How integer weights [N, K] lie on the device, the same for all kernels that read them: cells of 16 bytes hold
@@ -22,6 +22,17 @@ export const packedFormat = (bits: 4 | 8): PackedFormat => (bits === 8 ? { bits,
 
 /** Cells along K of a packed row. */
 export const cellsAlong = ({ perCell }: PackedFormat, k: number): number => (Math.ceil(k / PADDED_K) * PADDED_K) / perCell;
+
+/** What shares a scale along K: `groups` runs of `K / groups` weights, 1 per channel. */
+export const groupsOf = (scales: Constant): number => (scales.type.shape[1] as number | undefined) ?? 1;
+
+/**
+ * Groups of a packed row: those of K, then those that begin in the padding of K, whose scale is 0. So the group of every
+ * weight of a cell can be read. One group is one, whatever the padding.
+ */
+export function packedGroups(k: number, groups: number): number {
+  return groups === 1 || k === 0 ? Math.max(1, groups) : Math.ceil((Math.ceil(k / PADDED_K) * PADDED_K) / (k / groups));
+}
 
 /** Bytes of `n` packed rows of `k` weights. */
 export const packedBytes = (format: PackedFormat, n: number, k: number): number =>
@@ -84,6 +95,54 @@ function gatherNibbles(bytes: Uint8Array, start: number, count: number): number 
   let word = 0;
   for (let i = 0; i < count; i++) word |= ((bytes[(start + i) >>> 1]! >>> (((start + i) & 1) * 4)) & 15) << (4 * i);
   return word;
+}
+
+/** Bytes of the packed scales (or zero points) of `n` rows. */
+export const packedScaleBytes = (n: number, k: number, groups: number): number =>
+  Math.ceil(n / ROWS_PER_BLOCK) * packedGroups(k, groups) * ROWS_PER_BLOCK * 4;
+
+/**
+ * Scales `[N]` or `[N, G]` of rows `from` to `to` of a weight with `k` columns, as f32 `[blocks, G', 8]`: element
+ * `((n / 8) · G' + g) · 8 + n mod 8`, with `G'` = {@link packedGroups}. Scales of padded rows and groups are 0, so whatever is
+ * summed there adds nothing.
+ */
+export const packScales = (scales: Constant, k: number, from = 0, to = scales.type.shape[0] as number): Constant =>
+  packPerGroup(scales, 'f32', k, from, to);
+
+/**
+ * Zero points in the order of {@link packScales}, as i32; 0 in the padding. They must fit, see {@link zeroPointsFit}.
+ */
+export const packZeroPoints = (zeros: Constant, k: number, from = 0, to = zeros.type.shape[0] as number): Constant =>
+  packPerGroup(zeros, 'i32', k, from, to);
+
+/** Differences of 8-bit weights and zero points up to this are exact in f32. */
+const LARGEST_ZERO = 2 ** 23;
+
+/** Whether all zero points are small enough for exact differences in f32. */
+export function zeroPointsFit(zeros: Constant): Verdict {
+  const { dtype, shape } = zeros.type;
+  if (['i8', 'u8', 'i4', 'u4', 'i16', 'u16'].includes(dtype)) return yes;
+  const values = decodeElements(dtype, zeros.bytes(), countOf(shape as readonly number[])) as ArrayLike<number | bigint>;
+  const far = Array.prototype.find.call(values, (z: number | bigint) => Math.abs(Number(z)) > LARGEST_ZERO) as number | bigint | undefined;
+  return far === undefined ? yes : no(`the weight has the zero point ${far}, expected at most 2^23 in magnitude`);
+}
+
+function packPerGroup(source: Constant, dtype: 'f32' | 'i32', k: number, from: number, to: number): Constant {
+  const [rows, groups] = [source.type.shape[0] as number, groupsOf(source)];
+  const padded = packedGroups(k, groups);
+  const blocks = Math.ceil((to - from) / ROWS_PER_BLOCK);
+  const part = from === 0 && to === rows ? '' : ` rows ${from}:${to}`;
+  const type = tensorType(dtype, [blocks, padded, ROWS_PER_BLOCK]);
+  return source.derive(`groups of ${dtype} by 8 rows, K ${k}${part}`, type, (bytes) => {
+    const values = decodeElements(source.type.dtype, bytes, rows * groups) as ArrayLike<number | bigint>;
+    const out = dtype === 'f32' ? new Float32Array(blocks * padded * ROWS_PER_BLOCK) : new Int32Array(blocks * padded * ROWS_PER_BLOCK);
+    for (let n = from; n < to; n++) {
+      const row = n - from;
+      const at = Math.floor(row / ROWS_PER_BLOCK) * padded * ROWS_PER_BLOCK + (row % ROWS_PER_BLOCK);
+      for (let g = 0; g < groups; g++) out[at + g * ROWS_PER_BLOCK] = Number(values[n * groups + g]);
+    }
+    return new Uint8Array(out.buffer);
+  });
 }
 
 /** Floats of any dtype as f32, padded with zeros to a multiple of `multiple`. */
