@@ -10,4 +10,5 @@ export {
   qparamsShape,
 } from './quant/granularity.js';
 export { type QuantizedWeight, quantizedWeight, readAsWeight, type WeightVerdict, weightValues } from './fused/quantized-weight.js';
+export { biasInside, weightOnlyLinear } from './fused/weight-only-linear.js';
 export * from './all.js';

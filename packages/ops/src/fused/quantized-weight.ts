@@ -15,6 +15,7 @@ import {
 import { Embedding } from '../aten/embedding.js';
 import { Linear } from '../aten/linear.js';
 import type { Dequantize } from '../quant/quantize.js';
+import { type Grid, gridOf, onGrid, sameZeros } from './weight-grid.js';
 
 /** A constant weight `[N, K]` behind `quant.dequantize`, as the fused ops read it. */
 export interface QuantizedWeight {
@@ -23,9 +24,9 @@ export interface QuantizedWeight {
   readonly granularity: 'channel' | 'group';
   /** Consecutive weights that share a scale; K per channel. */
   readonly groupSize: number;
-  /** Signed integers `[N, K]`, i8 or i4. */
+  /** Signed integers `[N, K]`, i8 or i4, however wide they were stored. */
   readonly weight: Constant;
-  /** Scales `[N]` or `[N, K / groupSize]`. */
+  /** Scales `[N]` or `[N, K / groupSize]` in f32. */
   readonly scales: Constant;
   /** Zero points in the shape of the scales as i32; undefined when all are 0. */
   readonly zeroPoints: Constant | undefined;
@@ -57,101 +58,97 @@ const numbers = (constant: Constant): readonly number[] =>
   Array.from(decodeElements(constant.type.dtype, constant.bytes(), numel(constant.type) as number) as ArrayLike<number | bigint>, Number);
 
 /**
- * Reads a `quant.dequantize` of a constant matrix `[N, K]` as the weight of a fused op: per tensor, per output channel (axis 0) or per
- * group along K; signed or unsigned; symmetric or with zero points. Nothing is changed; the constants are derived once and kept.
+ * Reads a `quant.dequantize` of a constant matrix `[N, K]` as the weight of a fused op: per tensor, per output channel (axis 0), per
+ * group along K or per block; signed or unsigned; symmetric or with zero points. Nothing is changed; the constants are derived once and kept.
  * @returns the reason, when it is none: `what is, what was expected`
  */
 export function quantizedWeight(dq: Node<typeof Dequantize>): WeightVerdict {
-  const input = dq.operand('input');
-  const source = input.constant;
+  const source = dq.operand('input').constant;
   if (source === undefined) return refuse('the weight is not constant');
   const { shape } = source.type;
   if (shape.length !== 2) return refuse(`the weight has rank ${shape.length}, expected 2`);
-  if (dq.attrs.compute !== 'f32')
-    return refuse(`the weight is dequantized in ${dq.attrs.compute}, expected f32: its numbers are rounded otherwise`);
-  if (dq.attrs.difference !== undefined)
-    return refuse(`the weight's zero points are subtracted in ${dq.attrs.difference}, expected exact differences`);
+  const scales = dq.operand('scale').constant;
+  if (scales === undefined) return refuse('the scales are not constant');
   const grid = gridOf(dq, shape as readonly [number, number]);
   if (!grid.ok) return grid;
   const { qmin, qmax } = dq.attrs;
   const recoding = recodingOf(qmin, qmax);
   if (recoding === undefined) return refuse(`the declared range [${qmin}, ${qmax}] does not fit 8 bits`);
-  const codes = signedCodes(source, recoding, qmin, qmax);
-  if (typeof codes === 'string') return refuse(codes);
   const zeroPoint = dq.operandOrNone('zero_point');
   if (zeroPoint !== undefined && zeroPoint.constant === undefined) return refuse('the zero points are not constant');
-  const zeroPoints = signedZeros(zeroPoint?.constant, recoding.offset, grid);
-  if (typeof zeroPoints === 'string') return refuse(zeroPoints);
+  if (zeroPoint?.constant?.resolved === false) return refuse('the data of the zero points are not there');
+  const zeros = zeroPoint === undefined ? [0] : numbers(zeroPoint.constant!);
+  const odd = zeros.find((z) => !Number.isInteger(z) || Math.abs(z) > FARTHEST_ZERO);
+  if (odd !== undefined) return refuse(`the weight has the zero point ${odd}, expected an integer within ±${FARTHEST_ZERO}`);
+  const rounded = roundedOtherwise(dq, zeros);
+  if (rounded !== undefined) return refuse(rounded);
+  const codes = signedCodes(source, recoding, qmin, qmax);
+  if (typeof codes === 'string') return refuse(codes);
+  const { bits, offset } = recoding;
   const { granularity, groupSize } = grid;
-  return { ok: true, weight: { bits: recoding.bits, granularity, groupSize, weight: codes, scales: fit(grid.scales, grid), zeroPoints } };
+  return {
+    ok: true,
+    weight: {
+      bits,
+      granularity,
+      groupSize,
+      weight: codes,
+      scales: onGrid(scales, grid, 'f32'),
+      zeroPoints: zerosOnGrid(zeroPoint?.constant, zeros, offset, grid, scales),
+    },
+  };
 }
 
-interface Grid extends Pick<QuantizedWeight, 'granularity' | 'groupSize'> {
-  readonly ok: true;
-  readonly scales: Constant;
-  /** Shape that scales and zero points get. */
-  readonly shape: readonly number[];
-}
+/** Integers up to this are exact in a float dtype. */
+const exactIntegers: Partial<Record<DType, number>> = { bf16: 2 ** 8, f16: 2 ** 11, f32: 2 ** 24, f64: 2 ** 53 };
 
-function gridOf(dq: Node<typeof Dequantize>, [n, k]: readonly [number, number]): Grid | { readonly ok: false; readonly why: string } {
-  const { granularity, axis, group_size: size, block_size: block } = dq.attrs;
-  const scales = dq.operand('scale').constant;
-  if (scales === undefined) return { ok: false, why: 'the scales are not constant' };
-  const channel: Grid = { ok: true, granularity: 'channel', groupSize: k, scales, shape: [n] };
-  const group = (groupSize: number): Grid =>
-    groupSize === k ? channel : { ok: true, granularity: 'group', groupSize, scales, shape: [n, k / groupSize] };
-  const at = axis !== undefined && axis < 0 ? axis + 2 : axis;
-  if (granularity === 'tensor' || granularity === 'row') return channel;
-  if (granularity === 'axis')
-    return at === 0 ? channel : { ok: false, why: `the scales lie along axis ${axis}, expected 0 (the output channels)` };
-  if (granularity === 'group')
-    return at === 1 ? group(size!) : { ok: false, why: `the groups lie along axis ${axis}, expected 1 (the input channels)` };
-  const [rows, columns] = block as readonly [number, number];
-  return rows === 1 ? group(columns) : { ok: false, why: `${rows} output channels share a scale, expected one scale a channel or group` };
-}
-
-/** The data in the grid's shape; one number becomes as many as there are. */
-function fit(constant: Constant, { shape }: Pick<Grid, 'shape'>): Constant {
-  const { dtype, shape: own } = constant.type;
-  if (own.join() === shape.join()) return constant;
-  const count = shape.reduce((a, b) => a * b, 1);
-  return constant.derive(`as ${shape.join('×')}`, tensorType(dtype, shape), (bytes) =>
-    numel(constant.type) === count
-      ? bytes
-      : encodeElements(dtype, newElements(dtype, count).fill(decodeElements(dtype, bytes, 1)[0] as never)),
-  );
+/** Why `(q − z) · s` is more than exact differences times scales in f32, rounded once to the result's dtype. */
+function roundedOtherwise(dq: Node<typeof Dequantize>, zeros: readonly number[]): string | undefined {
+  const { compute, difference, dtype, qmin, qmax } = dq.attrs;
+  // Products of 16-bit scales and integers of 8 bits are exact in f32: computing in that dtype only rounds the result to it.
+  const once =
+    compute === 'f32' || (compute === dtype && (dtype === 'f16' || dtype === 'bf16') && dq.operand('scale').type.dtype === dtype);
+  if (!once) return `the weight is dequantized in ${compute}, expected f32: its numbers are rounded otherwise`;
+  const narrow = difference ?? 'f32';
+  let largest = Math.max(-qmin, qmax);
+  for (const z of zeros) largest = Math.max(largest, Math.abs(z), qmax - z, z - qmin);
+  return largest > exactIntegers[narrow]!
+    ? `the weight's zero points are subtracted in ${narrow}, expected exact differences: they reach ${largest}`
+    : undefined;
 }
 
 function signedCodes(source: Constant, { bits, offset }: Recoding, qmin: number, qmax: number): Constant | string {
   const { dtype, shape } = source.type;
-  if (!['i8', 'i4', 'u8', 'u4'].includes(dtype)) return `the weight is ${dtype}, expected i8, u8, i4 or u4`;
   const count = numel(source.type) as number;
-  const codes = (bytes: Uint8Array): Int8Array | Uint8Array => decodeElements(dtype, bytes, count) as Int8Array;
+  const codes = (bytes: Uint8Array): Int8Array => decodeElements(dtype, bytes, count) as Int8Array;
   const [low, high] = integerRange(dtype).map(Number) as [number, number];
   // Data are read only where their dtype could hold more than the declared range.
-  const outside = qmin <= low && qmax >= high ? undefined : codes(source.bytes()).find((w) => w < qmin || w > qmax);
-  if (outside !== undefined) return `the declared range is [${qmin}, ${qmax}], but the weight holds ${outside}`;
+  if (qmin > low || qmax < high) {
+    if (!source.resolved) return 'the data of the weight are not there';
+    const outside = codes(source.bytes()).find((w) => w < qmin || w > qmax);
+    if (outside !== undefined) return `the declared range is [${qmin}, ${qmax}], but the weight holds ${outside}`;
+  }
   const target: DType = bits === 8 ? 'i8' : 'i4';
   if (dtype === target && offset === 0) return source;
-  return source.derive(offset === 0 ? target : `${target} less ${offset}`, tensorType(target, shape), (bytes) =>
-    encodeElements(
-      target,
-      Int8Array.from(codes(bytes), (w) => w - offset),
-    ),
-  );
+  return source.derive(offset === 0 ? target : `${target} less ${offset}`, tensorType(target, shape), (bytes) => {
+    const given = codes(bytes);
+    const out = newElements(target, count);
+    for (let i = 0; i < count; i++) out[i] = given[i]! - offset;
+    return encodeElements(target, out);
+  });
 }
 
-function signedZeros(source: Constant | undefined, offset: number, grid: Grid): Constant | undefined | string {
-  const given = source === undefined ? [0] : numbers(source);
-  const odd = given.find((z) => !Number.isInteger(z) || Math.abs(z) > FARTHEST_ZERO);
-  if (odd !== undefined) return `the weight has the zero point ${odd}, expected an integer within ±${FARTHEST_ZERO}`;
-  if (given.every((z) => z === offset)) return undefined;
-  const count = grid.shape.reduce((a, b) => a * b, 1);
-  const zeros = Int32Array.from({ length: count }, (_, i) => given[given.length === 1 ? 0 : i]! - offset);
-  const type = tensorType('i32', grid.shape);
+/** Zero points that belong to integers less `offset`; undefined when all are 0 then. */
+function zerosOnGrid(
+  source: Constant | undefined,
+  zeros: readonly number[],
+  offset: number,
+  grid: Grid,
+  scales: Constant,
+): Constant | undefined {
+  if (zeros.every((z) => z === offset)) return undefined;
   // Without zero points of its own an unsigned weight has the same one everywhere.
-  const from = source ?? grid.scales;
-  return from.derive(`zero points less ${offset} as ${grid.shape.join('×')}`, type, () => new Uint8Array(zeros.buffer));
+  return source === undefined ? sameZeros(scales, grid, -offset) : onGrid(source, grid, 'i32', offset);
 }
 
 /** Readers that take the weight as integers: linears and lookups. */
