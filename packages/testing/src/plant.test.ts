@@ -96,6 +96,15 @@ describe('plant', () => {
     expect([...w!.value.constant!.bytes()].every((x) => x >= 1 && x <= 5)).toBe(true);
   });
 
+  test('the soil may put more around it', () => {
+    const soil: Soil = {
+      ...square,
+      around: (captured, edit) => [edit.create(aten.Exp, { self: captured.get('w')! }).result],
+    };
+    const graph = plant(ruleOf(op(aten.Neg, { self: op(aten.Abs, { self: constant().as('w') }).as('abs') })), 2, soil)!;
+    expect(printGraph(graph)).toMatch(/aten\.exp\(%w\)[^]*return .*%2\n/);
+  });
+
   test('is undefined when no choice fits', () => {
     const never: Soil = { value: () => ({ type: tensorType('bool', [2]) }) };
     expect(plant(ruleOf(op(aten.LayerNorm)), 1, never)).toBeUndefined();

@@ -36,6 +36,11 @@ export interface Soil {
     random: Random,
     others: Readonly<Record<string, Value | undefined>>,
   ) => Value | undefined;
+  /**
+   * More of a program around what was planted, such as another node that reads one of its constants. Gets what the
+   * pattern captured by name; what it returns becomes outputs.
+   */
+  readonly around?: (captured: ReadonlyMap<string, Value>, edit: Editor, random: Random) => readonly Value[];
 }
 
 /** How often a planting is tried with other choices when its types do not fit. */
@@ -43,7 +48,7 @@ const TRIES = 40;
 
 /**
  * A graph grown from a rule's own pattern: optional nodes there or not, commutative operands swapped, sometimes a
- * second reader of an inner node, sometimes results of the root that nobody reads. Not every planted graph satisfies the rule's conditions: both sides of them are wanted.
+ * second reader of an inner node, sometimes results of the root that nobody reads, and what the soil puts around it. Not every planted graph satisfies the rule's conditions: both sides of them are wanted.
  * @returns undefined when no choice gave types that fit
  */
 export function plant(rule: Rule, seed: number, soil: Soil = {}): Graph | undefined {
@@ -77,6 +82,7 @@ class Planter {
     // A result that nobody reads is what some rules ask for.
     const outputs = results.filter((_, i) => i === 0 || this.#random.chance(0.5));
     if (this.#inner.length > 1 && this.#random.chance(0.2)) outputs.push(this.#random.pick(this.#inner));
+    outputs.push(...(this.#soil.around?.(this.#named, this.#edit, this.#random) ?? []));
     this.#edit.setOutputs(outputs);
     return this.#graph;
   }

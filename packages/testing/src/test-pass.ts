@@ -102,6 +102,16 @@ function numericsOf(passes: readonly Pass[]): Numerics {
   return result;
 }
 
+/** Runs one planted graph; what goes wrong names its seed, with which `plant` grows it again. */
+function atSeed(rule: Rule, seed: number, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof Error) error.message = `${rule.name}, planted with seed ${seed}: ${error.message}`;
+    throw error;
+  }
+}
+
 function plantedTests(rule: Rule, pass: Pass, options: TestPassOptions): void {
   const soil = options.soil?.[rule.name];
   const seeds = Array.from({ length: options.plants ?? 60 }, (_, i) => i + 1);
@@ -112,16 +122,17 @@ function plantedTests(rule: Rule, pass: Pass, options: TestPassOptions): void {
     let planted = 0;
     let applied = 0;
     let compared = 0;
-    for (const seed of seeds) {
-      const before = plant(rule, seed, soil);
-      const after = plant(rule, seed, soil);
-      if (before === undefined || after === undefined) continue;
-      planted++;
-      const report = applyRules(new Editor(after), [rule]);
-      applied += report.applied > 0 ? 1 : 0;
-      expect(verifyGraph(after), `seed ${seed}: the graph is valid`).toEqual([]);
-      compared += expectEquivalent(before, after, rule.numerics, seed);
-    }
+    for (const seed of seeds)
+      atSeed(rule, seed, () => {
+        const before = plant(rule, seed, soil);
+        const after = plant(rule, seed, soil);
+        if (before === undefined || after === undefined) return;
+        planted++;
+        const report = applyRules(new Editor(after), [rule]);
+        applied += report.applied > 0 ? 1 : 0;
+        expect(verifyGraph(after), 'the graph is valid').toEqual([]);
+        compared += expectEquivalent(before, after, rule.numerics, seed);
+      });
     expect(planted, `graphs planted from ${rule.name}`).toBeGreaterThan(0);
     expect(compared, 'runs whose results were compared').toBeGreaterThan(0);
     expect(applied / planted, `share of ${planted} planted graphs that ${rule.name} applies to`).toBeGreaterThanOrEqual(
@@ -130,26 +141,28 @@ function plantedTests(rule: Rule, pass: Pass, options: TestPassOptions): void {
   });
 
   test.runIf(options.confluent ?? true)('the order of the worklist does not matter', () => {
-    for (const seed of few) {
-      const texts = [undefined, 1, 2].map((shuffle) => {
-        const graph = plant(rule, seed, soil);
-        if (graph === undefined) return '';
-        applyRules(new Editor(graph), rules, shuffle === undefined ? {} : { seed: shuffle });
-        return printGraph(graph);
+    for (const seed of few)
+      atSeed(rule, seed, () => {
+        const texts = [undefined, 1, 2].map((shuffle) => {
+          const graph = plant(rule, seed, soil);
+          if (graph === undefined) return '';
+          applyRules(new Editor(graph), rules, shuffle === undefined ? {} : { seed: shuffle });
+          return printGraph(graph);
+        });
+        expect(new Set(texts).size, texts.join('\n')).toBe(1);
       });
-      expect(new Set(texts).size, `seed ${seed}: ${texts.join('\n')}`).toBe(1);
-    }
   });
 
   test('applying the rules again changes nothing, and unchanged graphs are not written', () => {
-    for (const seed of few) {
-      const graph = plant(rule, seed, soil);
-      if (graph === undefined) continue;
-      applyRules(new Editor(graph), rules);
-      const text = printGraph(graph);
-      const { edition } = graph;
-      const again = applyRules(new Editor(graph), rules);
-      expect([again.applied, graph.edition, printGraph(graph)], `seed ${seed}`).toEqual([0, edition, text]);
-    }
+    for (const seed of few)
+      atSeed(rule, seed, () => {
+        const graph = plant(rule, seed, soil);
+        if (graph === undefined) return;
+        applyRules(new Editor(graph), rules);
+        const text = printGraph(graph);
+        const { edition } = graph;
+        const again = applyRules(new Editor(graph), rules);
+        expect([again.applied, graph.edition, printGraph(graph)]).toEqual([0, edition, text]);
+      });
   });
 }
