@@ -1,5 +1,5 @@
 import { boolScalar, floatScalar, intScalar, type Scalar, scalarNumber } from '@qfuse/plugin';
-import type { ErrorBound, KernelSample, WebGPUKernel } from '../kernel.js';
+import type { ErrorBound, KernelSample, SampleTensor, WebGPUKernel } from '../kernel.js';
 import type { ScalarType } from '../storage.js';
 import { convert } from '../wgsl/elements.js';
 import { type Elementwise, elementwise, literal } from './elementwise.js';
@@ -52,12 +52,12 @@ const arithmetic: Readonly<Record<string, Forms>> = {
   bitwise_xor: { i32: infix('^'), u32: infix('^'), bool: infix('!=') },
 };
 
-/** `self ± alpha · other` */
+/** `self ± alpha · other`, and `other - alpha · self` */
 const sums: Readonly<Record<string, Forms>> = {
   add: { ...numeric(infix('+')), bool: infix('||') },
   sub: numeric(infix('-')),
-  rsub: numeric((a, b) => `(${b} - ${a})`),
 };
+const reversed: Forms = numeric((a, b) => `(${b} - ${a})`);
 
 const comparisons: Readonly<Record<string, string>> = { eq: '==', ne: '!=', lt: '<', le: '<=', gt: '>', ge: '>=' };
 
@@ -77,11 +77,12 @@ const expression =
     forms[type]?.(a!, b!);
 
 const scaled =
-  (forms: Forms): Elementwise['expression'] =>
+  (forms: Forms, which: 'self' | 'other'): Elementwise['expression'] =>
   ([a, b], type, node) => {
     const alpha = attrOf<Scalar | undefined>(node, 'alpha');
     if (alpha === undefined || scalarNumber(alpha) === 1) return forms[type]?.(a!, b!);
-    return type === 'bool' ? undefined : forms[type]?.(a!, `(${literal(alpha, type)} * ${b})`);
+    const times = (x: string): string => `(${literal(alpha, type)} * ${x})`;
+    return type === 'bool' ? undefined : which === 'self' ? forms[type]?.(times(a!), b!) : forms[type]?.(a!, times(b!));
   };
 
 const division: Elementwise['expression'] = ([a, b], type, node) => {
@@ -109,6 +110,16 @@ function spellings(name: string, forms: Forms, form: Omit<Elementwise, 'operands
     [`${name}.Scalar_Tensor`, swapped],
   ];
 }
+
+/** The spellings of a sum. Factors of the shape lists are powers of two: with others the product is rounded too. */
+const scaledSpellings = (name: string, forms: Forms, which: 'self' | 'other'): (readonly [string, Elementwise])[] =>
+  spellings(name, forms, { expression: scaled(forms, which) }).map(([spelling, form]) => {
+    const numbers = form.samples.filter((s) => Object.values(s.operands).every((o) => (o as SampleTensor).dtype !== 'bool'));
+    return [
+      spelling,
+      { ...form, samples: [...form.samples, ...numbers.map((s) => ({ ...s, attrs: { ...s.attrs, alpha: intScalar(-4) } }))] },
+    ];
+  });
 
 /** Two tensors: all pairs of extreme values, broadcasting, 0-d, empty, mixed dtypes; whatever an op has forms for. */
 function pairSamples(forms: Forms, second: string, attrs?: KernelSample['attrs']): readonly KernelSample[] {
@@ -154,7 +165,8 @@ const named: readonly (readonly [string, Elementwise])[] = [
   ...Object.entries(arithmetic)
     .filter(([name]) => name !== 'pow')
     .flatMap(([name, forms]) => spellings(name, forms, { expression: expression(forms), error: close })),
-  ...Object.entries(sums).flatMap(([name, forms]) => spellings(name, forms, { expression: scaled(forms) })),
+  ...Object.entries(sums).flatMap(([name, forms]) => scaledSpellings(name, forms, 'other')),
+  ...scaledSpellings('rsub', reversed, 'self'),
   ...Object.entries(comparisons).flatMap(([name, sign]) =>
     spellings(name, { ...compare(sign), bool: compare(sign).u32! }, { expression: expression(compare(sign)), compute: 'promoted' }),
   ),
