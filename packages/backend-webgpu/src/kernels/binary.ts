@@ -10,18 +10,18 @@ import { extremePairs, extremes, f32, sample } from './samples.js';
  * Ops of two operands (or an operand and a scalar), element by element: arithmetic, comparisons, logic.
  * `a` and `b` are WGSL of the computing type.
  */
-type Form = (a: string, b: string) => string;
-type Forms = Partial<Record<ScalarType, Form>>;
+export type Form = (a: string, b: string) => string;
+export type Forms = Partial<Record<ScalarType, Form>>;
 
-const close: ErrorBound = { absolute: 2 ** -24, relative: 2 ** -19 };
+export const close: ErrorBound = { absolute: 2 ** -24, relative: 2 ** -19 };
 /** The logarithm's rounding error grows with the exponent of the result. */
 const powers: ErrorBound = { absolute: 2 ** -24, relative: 2 ** -15 };
-const numeric = (form: Form): Forms => ({ f32: form, i32: form, u32: form });
+export const numeric = (form: Form): Forms => ({ f32: form, i32: form, u32: form });
 const infix =
   (sign: string): Form =>
   (a, b) =>
     `(${a} ${sign} ${b})`;
-const call =
+export const call =
   (name: string): Form =>
   (a, b) =>
     `${name}(${a}, ${b})`;
@@ -71,7 +71,7 @@ const compare = (sign: string): Forms => ({
 const logical: Readonly<Record<string, string>> = { logical_and: '&&', logical_or: '||', logical_xor: '!=' };
 const truth = (x: string, type: ScalarType): string => convert(x, type, 'bool');
 
-const expression =
+export const expression =
   (forms: Forms): Elementwise['expression'] =>
   ([a, b], type) =>
     forms[type]?.(a!, b!);
@@ -121,8 +121,8 @@ const scaledSpellings = (name: string, forms: Forms, which: 'self' | 'other'): (
     ];
   });
 
-/** Two tensors: all pairs of extreme values, broadcasting, 0-d, empty, mixed dtypes; whatever an op has forms for. */
-function pairSamples(forms: Forms, second: string, attrs?: KernelSample['attrs']): readonly KernelSample[] {
+/** Shape lists. Two tensors: all pairs of extreme values, broadcasting, 0-d, empty, mixed dtypes; whatever an op has forms for. */
+export function pairSamples(forms: Forms, second: string, attrs?: KernelSample['attrs']): readonly KernelSample[] {
   const pair = (self: ReturnType<typeof f32>, other: ReturnType<typeof f32>): KernelSample => ({
     operands: { self, [second]: other },
     attrs,
@@ -139,7 +139,7 @@ function pairSamples(forms: Forms, second: string, attrs?: KernelSample['attrs']
   ];
 }
 
-function scalarSamples(forms: Forms, tensor: string, scalar: string): readonly KernelSample[] {
+export function scalarSamples(forms: Forms, tensor: string, scalar: string): readonly KernelSample[] {
   const one = (operand: ReturnType<typeof f32>, value: Scalar): KernelSample => ({
     operands: { [tensor]: operand },
     attrs: { [scalar]: value },

@@ -2,6 +2,7 @@ import type { WebGPUKernel } from '../kernel.js';
 import { aliasKernels } from './alias.js';
 import { argReduceKernels } from './arg-reduce.js';
 import { attentionKernels } from './attention.js';
+import { binaryFunctionKernels } from './binary-functions.js';
 import { binaryKernels } from './binary.js';
 import { castKernels } from './cast.js';
 import { catKernels } from './cat.js';
@@ -13,6 +14,7 @@ import { layerNormKernels } from './layer-norm.js';
 import { linearQcsKernels } from './linear-qcsnw.js';
 import { matmulKernels } from './matmul.js';
 import { overlayKernels } from './overlay.js';
+import { parametricKernels } from './parametric.js';
 import { quantizeKernels } from './quantize.js';
 import { rearrangeKernels } from './rearrange.js';
 import { reduceKernels } from './reduce.js';
@@ -25,7 +27,9 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...aliasKernels,
   ...castKernels,
   ...unaryKernels,
+  ...parametricKernels,
   ...binaryKernels,
+  ...binaryFunctionKernels,
   ...selectKernels,
   ...copyKernels,
   ...rearrangeKernels,

@@ -1,9 +1,6 @@
-import { type Scalar, scalarNumber } from '@qfuse/plugin';
 import type { ErrorBound, KernelSample, WebGPUKernel } from '../kernel.js';
 import type { ScalarType } from '../storage.js';
-import { f32Literal } from '../wgsl/shader.js';
 import { elementwise } from './elementwise.js';
-import { attrOf } from './ops.js';
 import { extremes, f32, sample } from './samples.js';
 
 /**
@@ -18,7 +15,7 @@ const smooth: ErrorBound = { absolute: 2 ** -20, relative: 2 ** -19 };
 
 const floats: Readonly<Record<string, readonly [expression: string, error?: ErrorBound]>> = {
   exp: ['exponential(x)', close],
-  exp2: ['exponential(x * 0.6931471805599453)', smooth],
+  exp2: ['exponential_2(x)', close],
   expm1: ['exponential_minus_1(x)', close],
   log: ['logarithm(x)', smooth],
   log1p: ['logarithm_1_plus(x)', close],
@@ -30,9 +27,22 @@ const floats: Readonly<Record<string, readonly [expression: string, error?: Erro
   sin: ['sine(x)', smooth],
   cos: ['cosine(x)', smooth],
   tan: ['sine(x) / cosine(x)', smooth],
+  asin: ['arc_sine(x)', close],
+  acos: ['arc_cosine(x)', smooth],
+  atan: ['arc_tangent(x)', close],
+  sinh: ['hyperbolic_sine(x)', close],
+  cosh: ['hyperbolic_cosine(x)', close],
   tanh: ['hyperbolic_tangent(x)', close],
+  asinh: ['arc_hyperbolic_sine(x)', close],
+  acosh: ['arc_hyperbolic_cosine(x)', close],
+  atanh: ['arc_hyperbolic_tangent(x)', close],
+  deg2rad: ['x * 0.017453292519943295'],
+  rad2deg: ['x * 57.29577951308232'],
+  sinc: ['select(sine(x * 3.1415927) / (x * 3.1415927), 1.0, x == 0.0)', smooth],
   sigmoid: ['logistic(x)', close],
   erf: ['error_function(x)', close],
+  erfc: ['1.0 - error_function(x)', smooth],
+  erfinv: ['inverse_error_function(x)', smooth],
   silu: ['x * logistic(x)', close],
   mish: ['x * hyperbolic_tangent(logarithm_1_plus(exponential(min(x, 30.0))))', smooth],
   log_sigmoid: ['select(-logarithm_1_plus(exponential(-x)), x - logarithm_1_plus(exponential(x)), x < 0.0)', smooth],
@@ -62,18 +72,25 @@ const tests: Readonly<Record<string, Expressions>> = {
   logical_not: { f32: 'x == 0.0', i32: 'x == 0i', u32: 'x == 0u' },
   isnan: { f32: 'is_nan(x)', i32: 'false', u32: 'false' },
   isinf: { f32: 'is_inf(x)', i32: 'false', u32: 'false' },
+  isposinf: { f32: '(is_inf(x) && x > 0.0)', i32: 'false', u32: 'false' },
+  isneginf: { f32: '(is_inf(x) && x < 0.0)', i32: 'false', u32: 'false' },
+  signbit: { f32: 'has_sign(x)', i32: 'x < 0i', u32: 'false' },
   isfinite: { f32: '!(is_nan(x) || is_inf(x))', i32: 'true', u32: 'true' },
 };
 
 const substitute = (expression: string, x: string): string => expression.replace(/\bx\b/g, x);
 
-const number = (node: Parameters<typeof attrOf>[0], name: string): string => {
-  const value = attrOf<number | Scalar>(node, name);
-  return f32Literal(typeof value === 'number' ? value : scalarNumber(value));
-};
-
 const on = (...operands: readonly ReturnType<typeof f32>[]): readonly KernelSample[] => operands.map((self) => ({ operands: { self } }));
 const floatSamples = on(sample('f32', [extremes.length], extremes), f32(3, 7), f32(0, 2), f32());
+/** Numbers at equal distances, so that every piece of a function is met. */
+const dense = (low: number, high: number): readonly KernelSample[] =>
+  on(
+    sample(
+      'f32',
+      [257],
+      Array.from({ length: 257 }, (_, i) => low + ((high - low) * i) / 256),
+    ),
+  );
 /** Beyond some 1e5 the rest of an angle by π/2 has no digits left in f32 arithmetic. */
 const angles = on(
   sample('f32', [13], [0, -0, 1, -1, Math.PI, Math.PI / 2, 100, -1234.5, 65536, 99999, NaN, Infinity, 1e-5]),
@@ -90,44 +107,6 @@ const samplesFor = (forms: Expressions): readonly KernelSample[] => [
   ...(forms.bool === undefined ? [] : boolSample),
 ];
 
-/** Activations with attributes. */
-const withAttributes: Readonly<Record<string, Parameters<typeof elementwise>[1]>> = {
-  gelu: {
-    operands: ['self'],
-    samples: [...floatSamples, { operands: { self: sample('f32', [extremes.length], extremes) }, attrs: { approximate: 'tanh' } }],
-    error: smooth,
-    expression: ([x], type, node) => {
-      if (type !== 'f32') return undefined;
-      if (attrOf<string>(node, 'approximate') === 'tanh')
-        return `0.5 * ${x} * (1.0 + hyperbolic_tangent(0.7978845608028654 * (${x} + 0.044715 * ${x} * ${x} * ${x})))`;
-      return `0.5 * ${x} * (1.0 + error_function(${x} * 0.7071067811865476))`;
-    },
-  },
-  leaky_relu: {
-    operands: ['self'],
-    samples: floatSamples,
-    expression: ([x], type, node) => (type === 'f32' ? `select(${x}, ${x} * ${number(node, 'negative_slope')}, ${x} < 0.0)` : undefined),
-  },
-  elu: {
-    operands: ['self'],
-    samples: floatSamples,
-    error: smooth,
-    expression: ([x], type, node) =>
-      type === 'f32'
-        ? `select(${x} * ${number(node, 'scale')}, exponential_minus_1(${x} * ${number(node, 'input_scale')}) * ${number(node, 'alpha')} * ${number(node, 'scale')}, ${x} <= 0.0)`
-        : undefined,
-  },
-  softplus: {
-    operands: ['self'],
-    samples: floatSamples,
-    error: smooth,
-    expression: ([x], type, node) =>
-      type === 'f32'
-        ? `select(logarithm_1_plus(exponential(${x} * ${number(node, 'beta')})) / ${number(node, 'beta')}, ${x}, ${x} * ${number(node, 'beta')} > ${number(node, 'threshold')})`
-        : undefined,
-  },
-};
-
 /** The kernels of this family. */
 export const unaryKernels: readonly WebGPUKernel[] = [
   ...Object.entries(floats).map(
@@ -136,7 +115,7 @@ export const unaryKernels: readonly WebGPUKernel[] = [
         name,
         {
           operands: ['self'],
-          samples: ['sin', 'cos', 'tan'].includes(name) ? angles : floatSamples,
+          samples: [...(['sin', 'cos', 'tan', 'sinc'].includes(name) ? angles : floatSamples), ...dense(-1, 1), ...dense(-30, 30)],
           ...(error && { error }),
           expression: ([x]: readonly (string | undefined)[], type: ScalarType) => (type === 'f32' ? substitute(expression, x!) : undefined),
         },
@@ -165,5 +144,4 @@ export const unaryKernels: readonly WebGPUKernel[] = [
         },
       ] as const,
   ),
-  ...Object.entries(withAttributes),
 ].map(([name, init]) => elementwise(`aten.${name}`, init));

@@ -1,3 +1,5 @@
+import { specialFunctions } from './special-functions.js';
+
 /**
  * WGSL functions that hold torch's meaning where WGSL leaves it open: WGSL may assume that there are no NaNs and
  * infinities, and allows large errors in `sin`, `tanh`, `pow`. A name here is pulled in when its call appears.
@@ -18,10 +20,21 @@ const library: Readonly<Record<string, string>> = {
   if (x > 88.8) { return infinity(); }
   if (x < -104.0) { return 0.0; }
   let n = round(x * 1.4426950408889634);
-  let r = fma(n, -1.428606765330187e-6, fma(n, -0.693145751953125, x));
+  return scaled_exponential(fma(n, -1.428606765330187e-6, fma(n, -0.693145751953125, x)), i32(n));
+}`,
+  // 2^x: the whole part is exact, so the error does not grow with x.
+  exponential_2: `fn exponential_2(x: f32) -> f32 {
+  if (is_nan(x)) { return x; }
+  if (x >= 128.0) { return infinity(); }
+  if (x < -150.0) { return 0.0; }
+  let n = round(x);
+  return scaled_exponential((x - n) * 0.6931471805599453, i32(n));
+}`,
+  // e^r 2^n for |r| < 0.35
+  scaled_exponential: `fn scaled_exponential(r: f32, n: i32) -> f32 {
   let p = fma(fma(fma(fma(fma(fma(1.9875691500e-4, r, 1.3981999507e-3), r, 8.3334519073e-3), r, 4.1665795894e-2), r, 1.6666665459e-1), r, 5.0000001201e-1), r * r, r) + 1.0;
-  let h = i32(n) / 2;
-  return p * power_of_two(h) * power_of_two(i32(n) - h);
+  let h = n / 2;
+  return p * power_of_two(h) * power_of_two(n - h);
 }`,
   power_of_two: 'fn power_of_two(n: i32) -> f32 { return bitcast<f32>((n + 127) << 23u); }',
   // exp(x) - 1 without cancellation
@@ -166,7 +179,8 @@ fn cosine_core(r: f32) -> f32 { let z = r * r; return fma(fma(fma(2.443315711809
 }`,
 };
 
-const names = Object.keys(library);
+const all: Readonly<Record<string, string>> = { ...library, ...specialFunctions };
+const names = Object.keys(all);
 
 /** The library functions that `code` calls, directly or not, each once, those that others need first. */
 export function mathFor(code: string): string {
@@ -175,12 +189,12 @@ export function mathFor(code: string): string {
     for (const name of names) {
       if (used.has(name) || !text.includes(`${name}(`) || !new RegExp(`\\b${name}\\(`).test(text)) continue;
       used.add(name);
-      visit(library[name]!);
+      visit(all[name]!);
     }
   };
   visit(code);
   return names
     .filter((name) => used.has(name))
-    .map((name) => library[name]!)
+    .map((name) => all[name]!)
     .join('\n');
 }
