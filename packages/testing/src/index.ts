@@ -4,3 +4,4 @@ export { readGraph } from './graph-text.js';
 export { plant, randomAttr, type Soil } from './plant.js';
 export { Random, randomTensor } from './random.js';
 export { testPass, type TestPassOptions } from './test-pass.js';
+export { weightSoil, type WeightSoilOptions } from './weight-soil.js';

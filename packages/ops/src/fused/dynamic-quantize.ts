@@ -1,4 +1,4 @@
-import { attr, tensor, tensorType, type Value } from '@qfuse/ir';
+import { attr, tensor, type TensorType, type Value } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { ChooseQparams } from '../quant/choose-qparams.js';
 import { Quantize } from '../quant/quantize.js';
@@ -18,10 +18,16 @@ export const DynamicQuantize = defineOp({
     quantize_compute: attr.optional(attr.dtype(), 'f32'),
     round_last: attr.optional(attr.bool(), false),
   },
-  infer: ({ operands: { input }, attrs, env, fail }) => [
-    tensorType(attrs.dtype, input.shape),
-    ...ChooseQparams.infer({ operands: { input }, attrs, env, fail }),
-  ],
+  infer: ({ operands: { input }, attrs, env, fail }) => {
+    const [scale, zero_point] = ChooseQparams.infer({ operands: { input }, attrs, env, fail }) as [TensorType, TensorType];
+    const quantized = Quantize.infer({
+      operands: { input, scale, zero_point },
+      attrs: { ...attrs, compute: attrs.quantize_compute },
+      env,
+      fail,
+    });
+    return [...quantized, scale, zero_point];
+  },
   decompose: ({ operands: { input }, attrs, builder: b }) => {
     const { dtype, quantize_compute: compute, round_last, ...choose } = attrs;
     const { granularity, axis, group_size, block_size, qmin, qmax } = attrs;
