@@ -1,3 +1,4 @@
+export { activationSoil, type ActivationSoilOptions } from './activation-soil.js';
 export { allowedError, difference, expectEquivalent, randomBindings } from './equivalence.js';
 export { type GoldenCase, goldenFiles, readGolden, updateGolden } from './golden.js';
 export { readGraph } from './graph-text.js';

@@ -52,7 +52,7 @@ function recodingOf(qmin: number, qmax: number): Recoding | undefined {
 }
 
 /** Zero points beyond this are no grid that integers of 8 bits use; differences stay exact far below 2^24. */
-const FARTHEST_ZERO = 2 ** 15;
+export const FARTHEST_ZERO = 2 ** 15;
 
 const numbers = (constant: Constant): readonly number[] =>
   Array.from(decodeElements(constant.type.dtype, constant.bytes(), numel(constant.type) as number) as ArrayLike<number | bigint>, Number);
@@ -100,7 +100,7 @@ export function quantizedWeight(dq: Node<typeof Dequantize>): WeightVerdict {
 }
 
 /** Integers up to this are exact in a float dtype. */
-const exactIntegers: Partial<Record<DType, number>> = { bf16: 2 ** 8, f16: 2 ** 11, f32: 2 ** 24, f64: 2 ** 53 };
+export const exactIntegers: Partial<Record<DType, number>> = { bf16: 2 ** 8, f16: 2 ** 11, f32: 2 ** 24, f64: 2 ** 53 };
 
 /** Why `(q − z) · s` is more than exact differences times scales in f32, rounded once to the result's dtype. */
 function roundedOtherwise(dq: Node<typeof Dequantize>, zeros: readonly number[]): string | undefined {

@@ -26,7 +26,8 @@ const otherGranularity = ({ granularity, groupSize }: QuantizedWeight): string =
     ? `the weight has one scale for every ${groupSize} elements of a channel, expected one an output channel`
     : 'the weight has one scale an output channel, expected one for each of several groups of a channel';
 
-function sameDtype(linear: Node<typeof Linear>, dq: Node<typeof Dequantize>): Verdict {
+/** Whether a weight is dequantized to the dtype of the activation. */
+export function sameDtype(linear: Node<typeof Linear>, dq: Node<typeof Dequantize>): Verdict {
   const { dtype } = linear.operand('input').type;
   return dq.attrs.dtype === dtype
     ? { ok: true }
