@@ -4,9 +4,22 @@ import cse from '@qfuse/pass-cse';
 import dce from '@qfuse/pass-dce';
 import foldConstants from '@qfuse/pass-fold-constants';
 import foldQdq from '@qfuse/pass-fold-qdq';
+import fuseLinearDq8ca from '@qfuse/pass-fuse-linear-dq8ca';
+import fuseLinearQ8ta from '@qfuse/pass-fuse-linear-q8ta';
+import fuseEmbeddingQ4gsw from '@qfuse/pass-fuse-embedding-q4gsw';
+import fuseLinearQ4gsw from '@qfuse/pass-fuse-linear-q4gsw';
 import fuseLinearQcsnw from '@qfuse/pass-fuse-linear-qcsnw';
 
 /** The default pipeline for WebGPU: brings programs to one form, fuses what is quantized, removes what is dead. */
-export const presetWebGPU = (): readonly Plugin[] => [canonicalize(), foldConstants(), cse(), fuseLinearQcsnw(), foldQdq(), dce()];
+export const presetWebGPU = (): readonly Plugin[] => [
+  canonicalize(),
+  foldConstants(),
+  cse(),
+  fuseLinearQ8ta(),
+  fuseLinearDq8ca(),
+  fuseLinearQcsnw(),
+  foldQdq(),
+  dce(),
+];
 
 export default presetWebGPU;
