@@ -2,6 +2,7 @@ import {
   attr,
   countOf,
   type Dim,
+  floatScalar,
   type HostTensor,
   numel,
   optionalTensor,
@@ -12,7 +13,9 @@ import {
 } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { type Fail, shapeText } from '../shapes.js';
+import { Full } from './fills.js';
 import { checkParameters, fromNumbers, inverseRoots, type Moments, momentsOf, normalized } from './support/moments.js';
+import { asResult, batchStatistics, givenStatistics, normalizedChannels } from './support/normalizing.js';
 
 const floats = ['f32', 'f64', 'f16', 'bf16'] as const;
 const input = tensor(...floats);
@@ -64,6 +67,17 @@ export const BatchNorm = defineOp({
       : { mean: numbersOf(running_mean!), variance: numbersOf(running_var!) };
     return [apply(x, mean, inverseRoots(variance, attrs.eps), weight, bias)];
   },
+  decompose: ({ operands: o, attrs: { training, eps }, results, env, builder: b }) =>
+    env.equal(numel(o.input.type), 0) === 'yes'
+      ? [o.input]
+      : [
+          normalizedChannels(
+            o,
+            training ? batchStatistics(o.input, eps, b) : givenStatistics(o.input, o.running_mean!, o.running_var!, eps, b),
+            results[0]!,
+            b,
+          ),
+        ],
 });
 
 /** {@link BatchNorm} with running statistics, and two empty tensors: what it becomes in Core ATen. */
@@ -80,6 +94,10 @@ export const NativeBatchNormLegitNoTraining = defineOp({
   reference: ({ operands: { input: x, weight, bias, running_mean, running_var }, attrs, results }) => {
     const y = apply(x, numbersOf(running_mean), inverseRoots(numbersOf(running_var), attrs.eps), weight, bias);
     return [y, fromNumbers(results[1]!, []), fromNumbers(results[2]!, [])];
+  },
+  decompose: ({ operands: o, attrs: { eps }, results, builder: b }) => {
+    const none = b.create(Full, {}, { size: [0], fill_value: floatScalar(0), dtype: o.input.type.dtype }).result;
+    return [normalizedChannels(o, givenStatistics(o.input, o.running_mean, o.running_var, eps, b), results[0]!, b), none, none];
   },
 });
 
@@ -98,6 +116,11 @@ export const NativeBatchNormLegitNoStats = defineOp({
     const { mean, variance } = momentsOf(x.data, groupingOf(x));
     const rstd = inverseRoots(variance, attrs.eps);
     return [apply(x, mean, rstd, weight, bias), fromNumbers(results[1]!, mean), fromNumbers(results[2]!, rstd)];
+  },
+  decompose: ({ operands: o, attrs: { eps }, results, builder: b }) => {
+    const statistics = batchStatistics(o.input, eps, b);
+    const [mean, rstd] = [statistics.mean, statistics.rstd].map((v, i) => asResult(v, results[i + 1]!, b));
+    return [normalizedChannels(o, statistics, results[0]!, b), mean!, rstd!];
   },
 });
 

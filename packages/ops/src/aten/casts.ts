@@ -1,6 +1,7 @@
-import { attr, type HostTensor, tensor, tensorType } from '@qfuse/ir';
+import { attr, type Builder, type HostTensor, tensor, type TensorType, tensorType, type Value } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { broadcastShapes } from '../shapes.js';
+import { Expand } from './expand.js';
 import { castTensor, checkScalar, mapElements, scalarTensor } from './support/elementwise.js';
 
 /**
@@ -96,7 +97,14 @@ export const Copy = defineOp({
     return [self];
   },
   reference: ({ operands: { src }, results: [result] }) => [copied(src, result!)],
+  decompose: ({ operands: { src }, results: [result], builder }) => repeated(src, result!, builder),
 });
+
+/** A value cast and expanded to a type. */
+function repeated(value: Value, { dtype, shape }: TensorType, builder: Builder): readonly Value[] {
+  const cast = value.type.dtype === dtype ? value : builder.create(ToCopy, { self: value }, { dtype }).result;
+  return builder.create(Expand, { self: cast }, { size: shape }).results;
+}
 
 const copied = (src: HostTensor, result: { readonly dtype: HostTensor['dtype']; readonly shape: readonly number[] }): HostTensor =>
   mapElements(result, [castTensor(src, result.dtype)], (x) => x!);
@@ -122,4 +130,5 @@ export const FillTensor = defineOp({
   infer: ({ operands: { self, value }, fail }) =>
     value.shape.length === 0 ? [self] : fail(`value has rank ${value.shape.length}, expected a 0-d tensor`),
   reference: ({ operands: { value }, results: [result] }) => [copied(value, result!)],
+  decompose: ({ operands: { value }, results: [result], builder }) => repeated(value, result!, builder),
 });

@@ -4,6 +4,7 @@ import { resultType } from '../promotion.js';
 import { type Fail, shapeText, wrapAxis } from '../shapes.js';
 import { checked } from './support/checked.js';
 import { entriesOf, isSkipped, join, joinedType } from './support/joining.js';
+import { renamed } from './support/renamed.js';
 import { reshapeTo } from './support/reshaping.js';
 
 /** The axis of a concatenation, counted in the first operand that is not skipped. */
@@ -13,41 +14,38 @@ function catAxis(dim: number, shapes: readonly (readonly Dim[])[], fail: Fail): 
   return wrapAxis(dim, rank, fail);
 }
 
-const concatenation = (name: string) =>
-  defineOp({
-    name,
-    summary: 'tensors one after the other along an axis',
-    operands: { tensors: tensorList() },
-    attrs: { dim: attr.optional(attr.int(), 0) },
-    infer: ({ operands, attrs, env, fail }) => {
-      const tensors = entriesOf<TensorType>(operands.tensors, fail);
-      const axis = catAxis(
-        attrs.dim,
-        tensors.map((t) => t.shape),
-        fail,
-      );
-      const { dtype, shape } = joinedType(tensors, axis, env, fail);
-      return [tensorType(dtype, shape)];
-    },
-    reference: ({ operands, attrs, results, fail }) => {
-      const tensors = operands.tensors.map((t) => t!);
-      const axis = catAxis(
-        attrs.dim,
-        tensors.map((t) => t.shape),
-        fail,
-      );
-      return [join(tensors, axis, results[0]!)];
-    },
-  });
-
 /** `tensors` one after the other along `dim`; their other dims agree, dtypes are promoted, `[0]` is skipped. */
-export const Cat = concatenation('aten.cat');
+export const Cat = defineOp({
+  name: 'aten.cat',
+  summary: 'tensors one after the other along an axis',
+  operands: { tensors: tensorList() },
+  attrs: { dim: attr.optional(attr.int(), 0) },
+  infer: ({ operands, attrs, env, fail }) => {
+    const tensors = entriesOf<TensorType>(operands.tensors, fail);
+    const axis = catAxis(
+      attrs.dim,
+      tensors.map((t) => t.shape),
+      fail,
+    );
+    const { dtype, shape } = joinedType(tensors, axis, env, fail);
+    return [tensorType(dtype, shape)];
+  },
+  reference: ({ operands, attrs, results, fail }) => {
+    const tensors = operands.tensors.map((t) => t!);
+    const axis = catAxis(
+      attrs.dim,
+      tensors.map((t) => t.shape),
+      fail,
+    );
+    return [join(tensors, axis, results[0]!)];
+  },
+});
 
 /** {@link Cat} under another name. */
-export const Concat = concatenation('aten.concat');
+export const Concat = renamed('aten.concat', Cat);
 
 /** {@link Cat} under another name. */
-export const Concatenate = concatenation('aten.concatenate');
+export const Concatenate = renamed('aten.concatenate', Cat);
 
 /** The axis that a stack adds. */
 const stackAxis = (dim: number, rank: number, fail: Fail): number => wrapAxis(dim, rank + 1, fail);

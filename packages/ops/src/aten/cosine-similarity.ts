@@ -1,7 +1,14 @@
-import { attr, countOf, hostTensor, isFloat, storer, tensor, tensorType } from '@qfuse/ir';
+import { attr, countOf, floatScalar, hostTensor, isFloat, storer, tensor, tensorType, type Value } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { promoteTypes } from '../promotion.js';
 import { broadcastShapes, broadcastStrides, forEachOffset, reducedShape, wrapAxes, wrapAxis } from '../shapes.js';
+import { DivTensor, MulTensor } from './arithmetic.js';
+import { ToCopy } from './casts.js';
+import { ClampMin } from './clamp.js';
+import { Expand } from './expand.js';
+import { LinalgVectorNorm } from './norms.js';
+import { SumDimIntList } from './sums.js';
+import { checked } from './support/checked.js';
 
 /** `Σ (x1 / max(‖x1‖, eps)) · (x2 / max(‖x2‖, eps))` along `dim` of the shape that both broadcast to; `dim` goes. */
 export const CosineSimilarity = defineOp({
@@ -40,5 +47,16 @@ export const CosineSimilarity = defineOp({
     const store = storer(out.dtype);
     for (let i = 0; i < out.data.length; i++) store(out.data, i, ab[i]!);
     return [out];
+  },
+  decompose: ({ operands: { x1, x2 }, attrs: { dim, eps }, results: [result], env, builder: b }) => {
+    const size = broadcastShapes(env, [x1.type.shape, x2.type.shape], checked);
+    const unit = (x: Value): Value => {
+      const cast = x.type.dtype === result!.dtype ? x : b.create(ToCopy, { self: x }, { dtype: result!.dtype }).result;
+      const self = b.create(Expand, { self: cast }, { size }).result;
+      const norm = b.create(LinalgVectorNorm, { self }, { dim: [dim], keepdim: true }).result;
+      return b.create(DivTensor, { self, other: b.create(ClampMin, { self: norm }, { min: floatScalar(eps) }).result }).result;
+    };
+    const products = b.create(MulTensor, { self: unit(x1), other: unit(x2) }).result;
+    return [b.create(SumDimIntList, { self: products }, { dim: [dim] }).result];
   },
 });

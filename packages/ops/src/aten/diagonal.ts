@@ -2,6 +2,7 @@ import { attr, type Dim, dimAdd, dimMax, dimMin, dimSub, hostTensor, type HostTe
 import { defineOp } from '../define.js';
 import { type Fail, forEachOffset, shapeText, stridesOf, wrapAxis } from '../shapes.js';
 import { pickStrided } from './support/pick.js';
+import { renamed } from './support/renamed.js';
 import { slicedAxis } from './support/slicing.js';
 
 interface DiagonalPlace {
@@ -27,21 +28,18 @@ function readDiagonal(self: HostTensor, { offset, dim1, dim2 }: DiagonalPlace, s
   return pickStrided(self, shape, [...strides.filter((_, i) => i !== a && i !== b), strides[a]! + strides[b]!], first);
 }
 
-const diagonals = (name: string) =>
-  defineOp({
-    name,
-    summary: 'a diagonal of two axes as the last axis',
-    operands: { self: tensor() },
-    attrs: { offset: attr.optional(attr.int(), 0), dim1: attr.optional(attr.int(), 0), dim2: attr.optional(attr.int(), 1) },
-    infer: ({ operands: { self }, attrs, env, fail }) => [tensorType(self.dtype, diagonalShape(self.shape, attrs, env, fail))],
-    reference: ({ operands: { self }, attrs, results, fail }) => [readDiagonal(self, attrs, results[0]!.shape, fail)],
-  });
-
 /** `out[…, i] = self[…, i, …, i + offset, …]` along axes `dim1` and `dim2` (`i - offset` in `dim1` when it is negative). */
-export const Diagonal = diagonals('aten.diagonal');
+export const Diagonal = defineOp({
+  name: 'aten.diagonal',
+  summary: 'a diagonal of two axes as the last axis',
+  operands: { self: tensor() },
+  attrs: { offset: attr.optional(attr.int(), 0), dim1: attr.optional(attr.int(), 0), dim2: attr.optional(attr.int(), 1) },
+  infer: ({ operands: { self }, attrs, env, fail }) => [tensorType(self.dtype, diagonalShape(self.shape, attrs, env, fail))],
+  reference: ({ operands: { self }, attrs, results, fail }) => [readDiagonal(self, attrs, results[0]!.shape, fail)],
+});
 
 /** {@link Diagonal} into memory of its own. */
-export const DiagonalCopy = diagonals('aten.diagonal_copy');
+export const DiagonalCopy = renamed('aten.diagonal_copy', Diagonal);
 
 /** {@link Diagonal} of `A` with the last two axes as defaults. */
 export const LinalgDiagonal = defineOp({

@@ -2,6 +2,7 @@ import { attr, type Dim, type HostTensor, type ShapeEnv, tensor, tensorList, ten
 import { defineOp } from '../define.js';
 import { broadcastShapes, broadcastStrides, type Fail, shapeText } from '../shapes.js';
 import { pickStrided } from './support/pick.js';
+import { renamed } from './support/renamed.js';
 
 /** `shape` expanded to `size`, where -1 keeps a dim. */
 function expandShape(shape: readonly Dim[], size: readonly Dim[], env: ShapeEnv, fail: Fail): readonly Dim[] {
@@ -20,24 +21,21 @@ function expandShape(shape: readonly Dim[], size: readonly Dim[], env: ShapeEnv,
 
 const repeatTo = (self: HostTensor, shape: readonly number[]): HostTensor => pickStrided(self, shape, broadcastStrides(self.shape, shape));
 
-const expanded = (name: string) =>
-  defineOp({
-    name,
-    summary: 'axes of size 1 repeated, new axes in front',
-    operands: { self: tensor() },
-    attrs: { size: attr.dims() },
-    infer: ({ operands: { self }, attrs, env, fail }) => [tensorType(self.dtype, expandShape(self.shape, attrs.size, env, fail))],
-    reference: ({ operands: { self }, results }) => [repeatTo(self, results[0]!.shape)],
-  });
-
 /** `self` with axes of size 1 repeated to `size`, and new axes in front; -1 keeps an axis. */
-export const Expand = expanded('aten.expand');
+export const Expand = defineOp({
+  name: 'aten.expand',
+  summary: 'axes of size 1 repeated, new axes in front',
+  operands: { self: tensor() },
+  attrs: { size: attr.dims() },
+  infer: ({ operands: { self }, attrs, env, fail }) => [tensorType(self.dtype, expandShape(self.shape, attrs.size, env, fail))],
+  reference: ({ operands: { self }, results }) => [repeatTo(self, results[0]!.shape)],
+});
 
 /** {@link Expand} into memory of its own. */
-export const ExpandCopy = expanded('aten.expand_copy');
+export const ExpandCopy = renamed('aten.expand_copy', Expand);
 
 /** {@link Expand} under NumPy's name. */
-export const BroadcastTo = expanded('aten.broadcast_to');
+export const BroadcastTo = renamed('aten.broadcast_to', Expand);
 
 /** `self` expanded to the shape of `other`, whose elements are not read. */
 export const ExpandAs = defineOp({

@@ -1,7 +1,9 @@
-import { attr, countOf, type Dim, dimProduct, optionalTensor, tensor, type TensorType, tensorType } from '@qfuse/ir';
+import { attr, countOf, type Dim, dimFloorDiv, dimMul, dimProduct, optionalTensor, tensor, type TensorType, tensorType } from '@qfuse/ir';
 import { defineOp } from '../define.js';
 import { type Fail, shapeText } from '../shapes.js';
 import { checkParameters, fromNumbers, inverseRoots, momentsOf, normalized } from './support/moments.js';
+import { asResult, inverseRoot, normalize, perChannel, scaleAndShift, statisticsOf } from './support/normalizing.js';
+import { reshapeTo } from './support/reshaping.js';
 
 const floats = ['f32', 'f64', 'f16', 'bf16'] as const;
 const input = tensor(...floats);
@@ -36,6 +38,14 @@ export const NativeGroupNorm = defineOp({
     const rstd = inverseRoots(variance, attrs.eps);
     const y = normalized(x, grouping, mean, rstd, { weight, bias, index: (i) => Math.floor(i / attrs.HxW) % attrs.C });
     return [y, fromNumbers(results[1]!, mean), fromNumbers(results[2]!, rstd)];
+  },
+  decompose: ({ operands: { input: x, weight, bias }, attrs: { N, C, HxW, group, eps }, results, builder: b }) => {
+    const grouped = reshapeTo(b, x, [N, group, dimMul(dimFloorDiv(C, group), HxW)]);
+    const { mean, rstd } = statisticsOf(grouped, [2], eps, b);
+    const centred = normalize(grouped, { mean, rstd }, undefined, undefined, b);
+    const byChannel = reshapeTo(b, centred, [N, C, HxW]);
+    const y = scaleAndShift(byChannel, perChannel(weight, 3, b), perChannel(bias, 3, b), b);
+    return [y, mean, rstd].map((v, i) => asResult(v, results[i]!, b));
   },
 });
 
@@ -84,5 +94,13 @@ export const InstanceNorm = defineOp({
     }
     const scale = inverseRoots(Float64Array.from(running_var!.data as Float32Array), attrs.eps);
     return [normalized(x, { outer: batch, groups: channels, inner }, Float64Array.from(running_mean!.data as Float32Array), scale, affine)];
+  },
+  decompose: ({ operands: o, attrs: { use_input_stats, eps }, results, builder: b }) => {
+    const [N, C, ...rest] = o.input.type.shape as [Dim, Dim, ...Dim[]];
+    const x = reshapeTo(b, o.input, [N, C, dimProduct(rest)]);
+    const statistics = use_input_stats
+      ? statisticsOf(x, [2], eps, b)
+      : { mean: perChannel(o.running_mean!, 3, b), rstd: perChannel(inverseRoot(o.running_var!, eps, b), 3, b) };
+    return [asResult(normalize(x, statistics, perChannel(o.weight, 3, b), perChannel(o.bias, 3, b), b), results[0]!, b)];
   },
 });

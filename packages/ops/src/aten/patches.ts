@@ -3,6 +3,7 @@ import { defineOp } from '../define.js';
 import { type Fail, shapeText, stridesOf, wrapAxis } from '../shapes.js';
 import { Accumulator } from './support/accumulator.js';
 import { OUTSIDE, pick, pickStrided, steps } from './support/pick.js';
+import { renamed } from './support/renamed.js';
 import { perAxisFrom } from './support/windows.js';
 
 // torch has these for no integers.
@@ -114,31 +115,28 @@ export const Col2im = defineOp({
   },
 });
 
-const unfolded = (name: string) =>
-  defineOp({
-    name,
-    summary: 'windows of an axis as a new last axis',
-    operands: { self: tensor() },
-    attrs: { dimension: attr.int(), size: attr.int(), step: attr.int() },
-    infer: ({ operands: { self }, attrs: { dimension, size, step }, env, fail }) => {
-      const axis = wrapAxis(dimension, self.shape.length, fail);
-      const length = self.shape[axis] ?? 1;
-      if (step < 1) fail(`step is ${step}, expected at least 1`);
-      if (size < 0 || env.lessEqual(size, length) === 'no')
-        fail(`size is ${size}, expected 0 to ${shapeText([length])}, the size of axis ${axis}`);
-      if (self.shape.length === 0) return [tensorType(self.dtype, [size])];
-      return [tensorType(self.dtype, [...self.shape.with(axis, env.simplify(dimAdd(dimFloorDiv(dimSub(length, size), step), 1))), size])];
-    },
-    reference: ({ operands: { self }, attrs: { dimension, step }, results, fail }) => {
-      const axis = wrapAxis(dimension, self.shape.length, fail);
-      const strides = stridesOf(self.shape);
-      const own = strides[axis] ?? 0;
-      return [pickStrided(self, results[0]!.shape, [...strides.map((s, i) => (i === axis ? s * step : s)), own])];
-    },
-  });
-
 /** `out[…, i, …, j] = self[…, i·step + j, …]` along `dimension`, with `j < size`. */
-export const Unfold = unfolded('aten.unfold');
+export const Unfold = defineOp({
+  name: 'aten.unfold',
+  summary: 'windows of an axis as a new last axis',
+  operands: { self: tensor() },
+  attrs: { dimension: attr.int(), size: attr.int(), step: attr.int() },
+  infer: ({ operands: { self }, attrs: { dimension, size, step }, env, fail }) => {
+    const axis = wrapAxis(dimension, self.shape.length, fail);
+    const length = self.shape[axis] ?? 1;
+    if (step < 1) fail(`step is ${step}, expected at least 1`);
+    if (size < 0 || env.lessEqual(size, length) === 'no')
+      fail(`size is ${size}, expected 0 to ${shapeText([length])}, the size of axis ${axis}`);
+    if (self.shape.length === 0) return [tensorType(self.dtype, [size])];
+    return [tensorType(self.dtype, [...self.shape.with(axis, env.simplify(dimAdd(dimFloorDiv(dimSub(length, size), step), 1))), size])];
+  },
+  reference: ({ operands: { self }, attrs: { dimension, step }, results, fail }) => {
+    const axis = wrapAxis(dimension, self.shape.length, fail);
+    const strides = stridesOf(self.shape);
+    const own = strides[axis] ?? 0;
+    return [pickStrided(self, results[0]!.shape, [...strides.map((s, i) => (i === axis ? s * step : s)), own])];
+  },
+});
 
 /** {@link Unfold} into memory of its own. */
-export const UnfoldCopy = unfolded('aten.unfold_copy');
+export const UnfoldCopy = renamed('aten.unfold_copy', Unfold);

@@ -4,12 +4,13 @@ import { stridesOf, wrapAxis } from '../shapes.js';
 import { checkIndex } from './support/bounds.js';
 import { checked } from './support/checked.js';
 import { pickStrided } from './support/pick.js';
-import { slicedAxis, SliceTensor, slicing } from './support/slicing.js';
+import { renamed } from './support/renamed.js';
+import { slicedAxis, SliceTensor } from './support/slicing.js';
 
 export { SliceTensor };
 
 /** {@link SliceTensor} into memory of its own. */
-export const SliceCopyTensor = slicing('aten.slice_copy.Tensor');
+export const SliceCopyTensor = renamed('aten.slice_copy.Tensor', SliceTensor);
 
 /** Indices `start` to `start + length` of axis `dim`; `start` may count from the end. */
 const narrowed = (name: string) =>
@@ -39,31 +40,28 @@ export const Narrow = narrowed('aten.narrow');
 /** {@link Narrow} into memory of its own. */
 export const NarrowCopy = narrowed('aten.narrow_copy');
 
-const selected = (name: string) =>
-  defineOp({
-    name,
-    summary: 'one index of an axis, which goes away',
-    operands: { self: tensor() },
-    attrs: { dim: attr.int(), index: attr.dim() },
-    infer: ({ operands: { self }, attrs: { dim, index }, env, fail }) => {
-      const axis = slicedAxis(dim, self.shape.length, fail);
-      checkIndex(index, self.shape[axis]!, axis, env, fail);
-      return [tensorType(self.dtype, self.shape.toSpliced(axis, 1))];
-    },
-    reference: ({ operands: { self }, attrs: { dim, index }, results, fail }) => {
-      const axis = slicedAxis(dim, self.shape.length, fail);
-      const size = self.shape[axis]!;
-      if (index < -size || index >= size) return fail(`index ${index} is out of range for axis ${axis}, which has size ${size}`);
-      const strides = stridesOf(self.shape);
-      return [pickStrided(self, results[0]!.shape, strides.toSpliced(axis, 1), (index < 0 ? index + size : index) * strides[axis]!)];
-    },
-  });
-
 /** `self[…, index, …]` along axis `dim`. */
-export const SelectInt = selected('aten.select.int');
+export const SelectInt = defineOp({
+  name: 'aten.select.int',
+  summary: 'one index of an axis, which goes away',
+  operands: { self: tensor() },
+  attrs: { dim: attr.int(), index: attr.dim() },
+  infer: ({ operands: { self }, attrs: { dim, index }, env, fail }) => {
+    const axis = slicedAxis(dim, self.shape.length, fail);
+    checkIndex(index, self.shape[axis]!, axis, env, fail);
+    return [tensorType(self.dtype, self.shape.toSpliced(axis, 1))];
+  },
+  reference: ({ operands: { self }, attrs: { dim, index }, results, fail }) => {
+    const axis = slicedAxis(dim, self.shape.length, fail);
+    const size = self.shape[axis]!;
+    if (index < -size || index >= size) return fail(`index ${index} is out of range for axis ${axis}, which has size ${size}`);
+    const strides = stridesOf(self.shape);
+    return [pickStrided(self, results[0]!.shape, strides.toSpliced(axis, 1), (index < 0 ? index + size : index) * strides[axis]!)];
+  },
+});
 
 /** {@link SelectInt} into memory of its own. */
-export const SelectCopyInt = selected('aten.select_copy.int');
+export const SelectCopyInt = renamed('aten.select_copy.int', SelectInt);
 
 const unbound = (name: string) =>
   defineOp({

@@ -13,6 +13,7 @@ import { SumDimIntList } from './sums.js';
 import { castTensor, type ResultType } from './support/elementwise.js';
 import { checked } from './support/checked.js';
 import { groupsOf, reduction, reductionOf } from './support/reduce.js';
+import { renamed } from './support/renamed.js';
 import { MaskedFillScalar } from './where.js';
 
 /** The largest number, NaN when one is; -∞ of none. */
@@ -91,9 +92,9 @@ export const SoftmaxInt = withDType('aten.softmax.int', 'softmax along an axis',
 /** `ln` of {@link SoftmaxInt}: `x - log Σ eˣ`. */
 export const LogSoftmaxInt = withDType('aten.log_softmax.int', 'logarithm of softmax along an axis', logSoftmax);
 /** {@link SoftmaxInt} as torch.special has it. */
-export const SpecialSoftmax = withDType('aten.special_softmax', 'softmax along an axis', softmax);
+export const SpecialSoftmax = renamed('aten.special_softmax', SoftmaxInt);
 /** {@link LogSoftmaxInt} as torch.special has it. */
-export const SpecialLogSoftmax = withDType('aten.special_log_softmax', 'logarithm of softmax along an axis', logSoftmax);
+export const SpecialLogSoftmax = renamed('aten.special_log_softmax', LogSoftmaxInt);
 /** {@link SoftmaxInt} with 0 where all are -∞. */
 export const SafeSoftmax = withDType('aten._safe_softmax', 'softmax along an axis, 0 for rows of -inf', safeSoftmax);
 /** What {@link SoftmaxInt} is in Core ATen. */

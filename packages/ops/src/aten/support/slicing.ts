@@ -16,29 +16,25 @@ const sliceAttrs = {
   step: attr.optional(attr.dim(), 1),
 };
 
-/** The op of one slice; bounds may be negative and are clamped, as in Python. */
-export const slicing = (name: string) =>
-  defineOp({
-    name,
-    summary: 'every step-th index of an axis from start to end',
-    operands: { self: tensor() },
-    attrs: sliceAttrs,
-    infer: ({ operands: { self }, attrs, env, fail }) => {
-      const axis = slicedAxis(attrs.dim, self.shape.length, fail);
-      return [tensorType(self.dtype, self.shape.with(axis, sliceLength(self.shape[axis]!, attrs, env, fail)))];
-    },
-    reference: ({ operands: { self }, attrs, results, fail }) => {
-      const axis = slicedAxis(attrs.dim, self.shape.length, fail);
-      const strides = stridesOf(self.shape);
-      const stride = strides[axis]!;
-      return [
-        pickStrided(self, results[0]!.shape, strides.with(axis, stride * attrs.step), sliceStart(self.shape[axis]!, attrs.start) * stride),
-      ];
-    },
-  });
-
 /** `self[…, start:end:step, …]` along axis `dim`. */
-export const SliceTensor = slicing('aten.slice.Tensor');
+export const SliceTensor = defineOp({
+  name: 'aten.slice.Tensor',
+  summary: 'every step-th index of an axis from start to end',
+  operands: { self: tensor() },
+  attrs: sliceAttrs,
+  infer: ({ operands: { self }, attrs, env, fail }) => {
+    const axis = slicedAxis(attrs.dim, self.shape.length, fail);
+    return [tensorType(self.dtype, self.shape.with(axis, sliceLength(self.shape[axis]!, attrs, env, fail)))];
+  },
+  reference: ({ operands: { self }, attrs, results, fail }) => {
+    const axis = slicedAxis(attrs.dim, self.shape.length, fail);
+    const strides = stridesOf(self.shape);
+    const stride = strides[axis]!;
+    return [
+      pickStrided(self, results[0]!.shape, strides.with(axis, stride * attrs.step), sliceStart(self.shape[axis]!, attrs.start) * stride),
+    ];
+  },
+});
 
 /** A part of an axis: indices `start` to `end`, exclusive. Bounds beyond the axis are clamped and negative ones count from its end. */
 export type Part = readonly [start: Dim, end: Dim];
