@@ -59,9 +59,10 @@ const table = {
   scales: tensorOf('f32', [2, 2], [1, 0.5, 0.25, 0.1]),
 };
 
-test('products are rounded to the result once', () => {
-  const [row] = runOp(EmbeddingQ4gsw, { ...table, indices: tensorOf('i64', [], [1]) }, { dtype: 'f32' });
-  expect(numbersOf(row)).toEqual([-1.25, -1.5, Math.fround(-7 * Math.fround(0.1)), Math.fround(-8 * Math.fround(0.1))]);
+test.each(['f32', 'f16', 'f64'] as const)('products are rounded to f32, then to %s', (dtype) => {
+  const [row] = runOp(EmbeddingQ4gsw, { ...table, indices: tensorOf('i64', [], [1]) }, { dtype });
+  const wanted = [-1.25, -1.5, Math.fround(-7 * Math.fround(0.1)), Math.fround(-8 * Math.fround(0.1))];
+  expect(row).toEqual(tensorOf(dtype, [4], wanted));
 });
 
 test.each([-1, 2])('refuses the index %i of a table of two rows', (index) =>

@@ -4,7 +4,8 @@ import { checkWeight, optionalZeroPoints, q4csw, q4gsw, q8csw, q8gsw, weightOper
 
 /**
  * Rows of a quantized table: `y[…, d] = (weight[i, d] − zero_points[i, g(d)]) · scales[i, g(d)]` with `i = indices[…]`. Weight integers `[V, D]`, scales and
- * zero points `[V]` or `[V, G]`, indices of any shape in [0, V); result `[…, D]` of `dtype`.
+ * zero points `[V]` or `[V, G]`, indices of any shape in [0, V); result `[…, D]` of `dtype`. Products are rounded to f32, then to `dtype`, as
+ * `quant.dequantize` does.
  */
 const embedding = (scheme: WeightScheme) =>
   defineOp({
@@ -28,7 +29,7 @@ const embedding = (scheme: WeightScheme) =>
         for (let d = 0; d < width; d++) {
           const g = row * groups + Math.floor(d / size);
           const zero = zeros === undefined ? 0 : Number(zeros.data[g]);
-          store(out.data, i * width + d, (Number(weight.data[row * width + d]) - zero) * Number(scales.data[g]));
+          store(out.data, i * width + d, Math.fround((Number(weight.data[row * width + d]) - zero) * Number(scales.data[g])));
         }
       });
       return [out];
