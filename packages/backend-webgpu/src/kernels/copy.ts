@@ -40,6 +40,12 @@ const orders: Readonly<Record<string, Order>> = {
     const offset = strides.reduce((sum, s, axis) => sum + (axes.has(axis) ? s * Math.max(shape[axis]! - 1, 0) : 0), 0);
     return { strides: strides.map((s, axis) => (axes.has(axis) ? -s : s)), offset };
   },
+  unfold: (node, shape) => {
+    const axis = axisOf(attrOf<number>(node, 'dimension'), shape.length);
+    const strides = rowMajor(shape);
+    const step = attrOf<number>(node, 'step');
+    return { strides: [...strides.map((s, a) => (a === axis ? s * step : s)), strides[axis] ?? 0] };
+  },
   diagonal: (node, shape) => {
     const [a, b] = [axisOf(attrOf<number>(node, 'dim1'), shape.length), axisOf(attrOf<number>(node, 'dim2'), shape.length)];
     const strides = rowMajor(shape);
@@ -79,6 +85,12 @@ const samples: Readonly<Record<string, readonly KernelSample[]>> = {
     self(sample('bool', [1, 2]), { size: [3, -1] }),
   ],
   flip: [self(f32(3, 5), { dims: [0, -1] }), self(f32(4), { dims: [] }), self(sample('i64', [2, 0]), { dims: [1] })],
+  unfold: [
+    self(f32(3, 7, 2), { dimension: 1, size: 3, step: 2 }),
+    self(f32(5), { dimension: -1, size: 5, step: 1 }),
+    self(f32(), { dimension: 0, size: 1, step: 1 }),
+    self(sample('u8', [9]), { dimension: 0, size: 0, step: 4 }),
+  ],
   diagonal: [self(f32(3, 5), {}), self(f32(3, 5), { offset: 2 }), self(f32(2, 4, 3), { offset: -1, dim1: 1, dim2: 2 })],
 };
 

@@ -10,8 +10,10 @@ import { f32, indices, sample } from './samples.js';
  * Ops that read one tensor at places that others say: embedding, index_select, gather, index. A shader cannot raise an
  * error: an index out of range reads NaN (0 for integers, false for bool) instead of what torch refuses.
  */
-interface Lookup {
+export interface Lookup {
   readonly table: Value;
+  /** The shape in which the indices see the table; default: its own, of a 0-d one a vector of one element. */
+  readonly shape?: (sizes: Sizes) => readonly number[];
   /** Strides of the table along the output's axes; 0 along those that an index stands for. */
   readonly strides: (sizes: Sizes) => readonly number[];
   readonly indices: readonly {
@@ -19,10 +21,13 @@ interface Lookup {
     readonly strides: (sizes: Sizes) => readonly number[];
     /** Axis of the table. */
     readonly axis: number;
+    /** Positions are taken modulo the size of the axis. */
+    readonly modulo?: boolean;
   }[];
 }
 
-function emit(node: Node, { table, strides, indices }: Lookup): Dispatch {
+/** The dispatch of a lookup. */
+export function lookupDispatch(node: Node, { table, shape: seen, strides, indices }: Lookup): Dispatch {
   const output = node.results[0]!;
   const index = indexing(output.type.shape, [{ strides }, ...indices.map((i): Access => ({ strides: i.strides }))]);
   const missing = isFloat(output.type.dtype)
@@ -31,11 +36,11 @@ function emit(node: Node, { table, strides, indices }: Lookup): Dispatch {
       ? 'false'
       : `${knownLayout(output.type.dtype).scalar}(0)`;
   const lines = [index.coordinates, `var at = ${index.at[0]};`];
-  indices.forEach(({ value }, k) => {
+  indices.forEach(({ value, modulo }, k) => {
     const load = `load_i${k}(${index.at[k + 1]})`;
     lines.push(
       `var j${k} = ${knownLayout(value.type.dtype).scalar === 'i32' ? load : `i32(${load})`};`,
-      `if (j${k} < 0i) { j${k} += i32(P.size${k}); }`,
+      modulo === true ? `j${k} = floor_modulo(j${k}, i32(P.size${k}));` : `if (j${k} < 0i) { j${k} += i32(P.size${k}); }`,
       `if (j${k} < 0i || u32(j${k}) >= P.size${k}) { return ${missing}; }`,
       `at += u32(j${k}) * P.step${k};`,
     );
@@ -55,8 +60,7 @@ function emit(node: Node, { table, strides, indices }: Lookup): Dispatch {
       ),
     },
     values: (sizes) => {
-      // A 0-d table is read as a vector of one element.
-      const shape = rankOf(table) === 0 ? [1] : sizes.shape(table);
+      const shape = seen?.(sizes) ?? (rankOf(table) === 0 ? [1] : sizes.shape(table));
       const steps = rowMajor(shape);
       return {
         ...index.values(sizes),
@@ -73,7 +77,8 @@ function emit(node: Node, { table, strides, indices }: Lookup): Dispatch {
 }
 
 const zeros = (count: number): number[] => new Array<number>(count).fill(0);
-const rankOf = (value: Value): number => value.type.shape.length;
+/** Number of axes. */
+export const rankOf = (value: Value): number => value.type.shape.length;
 
 function embedding(node: Node): Lookup {
   const [weight, indices] = [node.operand('weight'), node.operand('indices')];
@@ -186,7 +191,7 @@ const samples: Readonly<Record<string, readonly KernelSample[]>> = {
 };
 
 /** Whether a dim is the number 0; such tables cannot be read at all. */
-const empty = (dims: readonly Dim[]): boolean => dims.includes(0);
+export const empty = (dims: readonly Dim[]): boolean => dims.includes(0);
 
 /** The kernels of this family. */
 export const gatherKernels: readonly WebGPUKernel[] = Object.entries(lookups).map(([name, [lookup, fits]]) =>
@@ -197,6 +202,6 @@ export const gatherKernels: readonly WebGPUKernel[] = Object.entries(lookups).ma
     samples: samples[name] ?? [],
     supports: (node) =>
       empty(lookup(node).table.type.shape) && !empty(node.results[0]!.type.shape) ? no('the table is empty') : fits(node),
-    emit: (node) => [emit(node, lookup(node))],
+    emit: (node) => [lookupDispatch(node, lookup(node))],
   }),
 );

@@ -20,6 +20,7 @@ import { rearrangeKernels } from './rearrange.js';
 import { reduceKernels } from './reduce.js';
 import { selectKernels } from './select.js';
 import { softmaxKernels } from './softmax.js';
+import { takeKernels } from './take.js';
 import { unaryKernels } from './unary.js';
 
 /** The kernels of this package, in the order in which they are asked: an alias before the cast that would copy. */
@@ -36,6 +37,7 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...overlayKernels,
   ...catKernels,
   ...gatherKernels,
+  ...takeKernels,
   ...fillKernels,
   ...reduceKernels,
   ...argReduceKernels,
