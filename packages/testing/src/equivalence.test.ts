@@ -30,7 +30,13 @@ describe('allowedError', () => {
   test('is never less than two roundings of the dtype', () =>
     expect(allowedError({ relative: 0 }, tensorOf('f16', [1], [4]))).toBe(4 * 2 * 2 ** -11));
   test('leaves infinities and NaN out', () => expect(allowedError({ relative: 0.5 }, f32(2, Infinity, NaN))).toBe(1));
-  test('of nothing is nothing', () => expect(allowedError('reassociates', f32())).toBe(0));
+  test('of nothing is the sign of a zero', () => {
+    const nothing = tensorOf('f32', [1], [0]);
+    expect(allowedError('reassociates', nothing)).toBe(Number.MIN_VALUE);
+    expect(difference(tensorOf('f32', [1], [-0]), nothing, allowedError('reassociates', nothing))).toBeUndefined();
+  });
+  test('of a sum that cancelled is a part of its terms', () =>
+    expect(allowedError({ relative: 2 ** -20 }, tensorOf('f32', [1], [2 ** -10]), 8)).toBe(2 ** -17));
 });
 
 describe('difference', () => {
