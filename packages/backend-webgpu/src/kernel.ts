@@ -62,6 +62,8 @@ export interface ErrorBound {
   readonly relative: number;
   /** The bound is relative to the sum of the magnitudes, not to the result: cancellation is nobody's fault. */
   readonly sums?: boolean;
+  /** With `sums`: `relative` grows by this with each term of a sum. */
+  readonly perTerm?: number;
 }
 
 /** What a run moves and computes at least; the roofline of a profile. */

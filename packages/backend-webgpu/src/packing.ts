@@ -115,8 +115,8 @@ export const packScales = (scales: Constant, k: number, from = 0, to = scales.ty
 export const packZeroPoints = (zeros: Constant, k: number, from = 0, to = zeros.type.shape[0] as number): Constant =>
   packPerGroup(zeros, 'i32', k, from, to);
 
-/** Differences of 8-bit weights and zero points up to this are exact in f32. */
-const LARGEST_ZERO = 2 ** 23;
+/** Kernels add up to 2^23 + 128 to zero points, and subtract the sum from integers as large: exact in f32 up to this. */
+const LARGEST_ZERO = 2 ** 22;
 
 /** Whether all zero points are small enough for exact differences in f32. */
 export function zeroPointsFit(zeros: Constant): Verdict {
@@ -124,7 +124,7 @@ export function zeroPointsFit(zeros: Constant): Verdict {
   if (['i8', 'u8', 'i4', 'u4', 'i16', 'u16'].includes(dtype)) return yes;
   const values = decodeElements(dtype, zeros.bytes(), countOf(shape as readonly number[])) as ArrayLike<number | bigint>;
   const far = Array.prototype.find.call(values, (z: number | bigint) => Math.abs(Number(z)) > LARGEST_ZERO) as number | bigint | undefined;
-  return far === undefined ? yes : no(`the weight has the zero point ${far}, expected at most 2^23 in magnitude`);
+  return far === undefined ? yes : no(`the weight has the zero point ${far}, expected at most 2^22 in magnitude`);
 }
 
 function packPerGroup(source: Constant, dtype: 'f32' | 'i32', k: number, from: number, to: number): Constant {

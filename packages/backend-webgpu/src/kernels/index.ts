@@ -11,13 +11,14 @@ import { cumulativeKernels } from './cumulative.js';
 import { fillKernels } from './fill.js';
 import { gatherKernels } from './gather.js';
 import { layerNormKernels } from './layer-norm.js';
-import { linearQcsKernels } from './linear-qcsnw.js';
+import { weightOnlyLinearKernels } from './linear-weight-only.js';
 import { matmulKernels } from './matmul.js';
 import { overlayKernels } from './overlay.js';
 import { parametricKernels } from './parametric.js';
 import { quantizeKernels } from './quantize.js';
 import { rearrangeKernels } from './rearrange.js';
 import { reduceKernels } from './reduce.js';
+import { scatterKernels } from './scatter.js';
 import { selectKernels } from './select.js';
 import { softmaxKernels } from './softmax.js';
 import { takeKernels } from './take.js';
@@ -38,6 +39,7 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...catKernels,
   ...gatherKernels,
   ...takeKernels,
+  ...scatterKernels,
   ...fillKernels,
   ...reduceKernels,
   ...argReduceKernels,
@@ -47,5 +49,5 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...matmulKernels,
   ...attentionKernels,
   ...quantizeKernels,
-  ...linearQcsKernels,
+  ...weightOnlyLinearKernels,
 ]);

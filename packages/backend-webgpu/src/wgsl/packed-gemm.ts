@@ -1,89 +1,83 @@
-import type { Dispatch } from '../kernel.js';
+import type { Dispatch, Scratch, Sizes } from '../kernel.js';
 import { ROWS_PER_BLOCK } from '../packing.js';
 import type { WebGPUTarget } from '../target.js';
-import { launchFor, packedDeclarations, type PackedLinear, packedParameters, range } from './packed-weights.js';
-import { shader } from './shader.js';
+import { finish, launchFor, loadX, packedBindings, type PackedLinear, packedParameters, range } from './packed-weights.js';
+import { tileLoads } from './packed-gemm-loads.js';
+import { groupsFor, shader } from './shader.js';
 
-/** Sizes of the tiles of a workgroup and of a thread. */
-interface Tiles {
+/** Sizes of the tiles of a workgroup and of a thread, and how many workgroups a device should have of them. */
+export interface Tiles {
   readonly m: number;
   readonly n: number;
   readonly threadM: number;
   readonly threadN: number;
+  readonly enough: number;
 }
 
 /** K that goes through workgroup memory at a time. */
-const DEPTH = 32;
+export const DEPTH = 32;
+/** Parts of K are no shorter than this many depths, and no more than this many. */
+const LEAST_STEPS = 4;
+const MOST_SPLITS = 16;
 
-/** The best of the measured tiles that fits into the device's workgroup memory. */
-function tilesFor({ limits }: WebGPUTarget): Tiles {
-  const large: Tiles = { m: 128, n: 64, threadM: 8, threadN: 8 };
-  return (large.m + large.n) * DEPTH * 4 <= limits.maxComputeWorkgroupStorageSize ? large : { m: 64, n: 64, threadM: 8, threadN: 4 };
+/** Tiles by the largest number of rows they are for, the last for all more. */
+export function tilesFor({ limits }: WebGPUTarget): readonly { readonly rows: number; readonly tiles: Tiles }[] {
+  const large: Tiles = { m: 128, n: 64, threadM: 8, threadN: 8, enough: 256 };
+  const medium: Tiles = { m: 64, n: 64, threadM: 8, threadN: 4, enough: 512 };
+  const fits = (large.m + large.n) * DEPTH * 4 <= limits.maxComputeWorkgroupStorageSize;
+  return [
+    { rows: 16, tiles: { m: 16, n: 64, threadM: 4, threadN: 4, enough: 1024 } },
+    { rows: 32, tiles: { m: 32, n: 64, threadM: 4, threadN: 4, enough: 512 } },
+    ...(fits
+      ? [
+          { rows: 64, tiles: medium },
+          { rows: Infinity, tiles: large },
+        ]
+      : [{ rows: Infinity, tiles: medium }]),
+  ];
 }
 
 const component = 'xyzw';
 
+const tilesOf = ({ n }: PackedLinear, tiles: Tiles, m: number): number => Math.ceil(m / tiles.m) * Math.ceil(n / tiles.n);
+
+/** Into how many parts K is cut, so that few tiles still keep the device busy. */
+export function splitsFor(init: PackedLinear, tiles: Tiles, m: number): number {
+  const steps = Math.ceil(init.k / DEPTH);
+  return Math.max(1, Math.min(Math.floor(tiles.enough / tilesOf(init, tiles, m)), Math.floor(steps / LEAST_STEPS), MOST_SPLITS));
+}
+
 /**
  * Many rows: x and the weight, turned into f32 on the way, go through workgroup memory, where K is the outer axis and
  * four rows (or columns) are one vec4; each thread keeps its tile in registers. The next K are loaded into registers
- * while the present ones are multiplied. Rows beyond the end are read at the end and not stored.
+ * while the present ones are multiplied. Rows beyond the end are read at the end and not stored. Where there are few
+ * tiles, K is cut into parts whose sums go through scratch memory and are added by a second dispatch.
  */
-export function packedGemm(init: PackedLinear, target: WebGPUTarget, takes: (m: number) => boolean): Dispatch {
-  const tiles = tilesFor(target);
+export function packedGemm(init: PackedLinear, tiles: Tiles, takes: (m: number) => boolean): readonly Dispatch[] {
+  const partial: Scratch = {
+    scratch: 'partial sums',
+    bytes: (sizes: Sizes) => {
+      const m = init.rows(sizes);
+      const splits = m > 0 && takes(m) ? splitsFor(init, tiles, m) : 1;
+      return splits === 1 ? 0 : 4 * splits * m * init.n;
+    },
+  };
+  const splits = init.staticRows === undefined ? undefined : splitsFor(init, tiles, init.staticRows);
+  return [tileDispatch(init, tiles, partial, takes), ...(splits === 1 ? [] : [joinDispatch(init, tiles, partial, takes)])];
+}
+
+function tileDispatch(init: PackedLinear, tiles: Tiles, partial: Scratch, takes: (m: number) => boolean): Dispatch {
   const threads = (tiles.m / tiles.threadM) * (tiles.n / tiles.threadN);
   const [columnsOfThreads, rowsOfThreads] = [tiles.n / tiles.threadN, tiles.m / tiles.threadM];
   const [quadsM, quadsN] = [tiles.m / 4, tiles.n / 4];
-  const [loadsX, loadsW] = [(quadsM * 8) / threads, (quadsN * 8) / threads];
   const [tm, tn] = [tiles.threadM, tiles.threadN / 4];
   const steps = Math.ceil(init.k / DEPTH);
-  const { bits } = init.format;
-
-  const unit = (i: number): string => `(lane + ${i * threads}u)`;
-  const word = bits === 8 ? ['step * 2u + kq / 4u', 'kq % 4u'] : ['step', 'kq / 2u'];
-  const load = [
-    ...range(loadsX).map(
-      (i) => `  { let kq = ${unit(i)} % 8u; let mq = m0 + (${unit(i)} / 8u) * 4u;
-${range(4)
-  .map((r) => `    xs${i}_${r} = load_x(min(mq + ${r}u, P.m - 1u), step * 8u + kq);`)
-  .join('\n')} }`,
-    ),
-    ...range(loadsW).map(
-      (i) => `  { let n = n0 + (${unit(i)} % ${quadsN}u) * 4u; let kq = ${unit(i)} / ${quadsN}u;
-    let at = (min(n / ${ROWS_PER_BLOCK}u, last) * CELLS + ${word[0]}) * ${ROWS_PER_BLOCK}u + n % ${ROWS_PER_BLOCK}u;
-    ws${i} = vec4<u32>(${range(4)
-      .map((r) => `w[at + ${r}u][${word[1]}]`)
-      .join(', ')})${bits === 8 ? '' : ' >> vec4<u32>((kq % 2u) * 4u)'}; }`,
-    ),
-  ].join('\n');
-  const byte = (i: number, b: number): string =>
-    bits === 8
-      ? `vec4<f32>((bitcast<vec4<i32>>(ws${i}) << vec4<u32>(${24 - 8 * b}u)) >> vec4<u32>(24u))`
-      : `vec4<f32>((ws${i} >> vec4<u32>(${8 * b}u)) & vec4<u32>(15u)) - 8.0`;
-  const store = [
-    // The quads of a row of K are rotated by K, so that threads of one subgroup write to different banks.
-    ...range(loadsX).map(
-      (i) => `  { let kq = ${unit(i)} % 8u; let at = kq * ${tiles.m}u + ((${unit(i)} / 8u) ^ kq);
-${range(4)
-  .map(
-    (c) =>
-      `    tile_x[at + ${c * quadsM}u] = vec4<f32>(${range(4)
-        .map((r) => `xs${i}_${r}.${component[c]}`)
-        .join(', ')});`,
-  )
-  .join('\n')} }`,
-    ),
-    ...range(loadsW).map(
-      (i) => `  { let at = (${unit(i)} / ${quadsN}u) * ${tiles.n}u + ${unit(i)} % ${quadsN}u;
-${range(4)
-  .map((c) => `    tile_w[at + ${c * quadsN}u] = ${byte(i, c)};`)
-  .join('\n')} }`,
-    ),
-  ].join('\n');
+  const loads = tileLoads(init, tiles, threads);
   const multiply = range(4)
     .map(
       (k) => `    {
 ${range(tm / 4)
-  .map((i) => `      let a${i} = tile_x[kq * ${tiles.m}u + ${k * quadsM}u + ((ty + ${i * rowsOfThreads}u) ^ kq)];`)
+  .map((i) => `      let a${i} = tile_x[kq * ${tiles.m}u + ${k * quadsM}u + ((ty + ${i * rowsOfThreads}u) ^ (kq & ${loads.rotation}u))];`)
   .join('\n')}
 ${range(tn)
   .map((j) => `      let b${j} = tile_w[kq * ${tiles.n}u + ${k * quadsN}u + tx + ${j * columnsOfThreads}u];`)
@@ -99,14 +93,19 @@ ${range(tm)
     '  if (m < P.m) {',
     ...range(tn).flatMap((j) => [
       `    let at${j} = n0 + (tx + ${j * columnsOfThreads}u) * 4u;`,
-      ...range(4).map((c) => `    if (at${j} + ${c}u < P.n) { finish(m, at${j} + ${c}u, c${i}_${j}.${component[c]}); }`),
+      ...range(4).map((c) => `    if (at${j} + ${c}u < P.n) { store(part, m, at${j} + ${c}u, c${i}_${j}.${component[c]}); }`),
     ]),
     '  } }',
   ]);
   const body = `let tiles_n = (P.n + ${tiles.n - 1}u) / ${tiles.n}u;
-if (group >= tiles_n * ((P.m + ${tiles.m - 1}u) / ${tiles.m}u)) { return; }
-let n0 = (group % tiles_n) * ${tiles.n}u;
-let m0 = (group / tiles_n) * ${tiles.m}u;
+let all_tiles = tiles_n * ((P.m + ${tiles.m - 1}u) / ${tiles.m}u);
+if (group >= all_tiles * P.splits) { return; }
+let part = group / all_tiles;
+let tile = group % all_tiles;
+let n0 = (tile % tiles_n) * ${tiles.n}u;
+let m0 = (tile / tiles_n) * ${tiles.m}u;
+let begin = ${steps}u * part / P.splits;
+let end = ${steps}u * (part + 1u) / P.splits;
 let last = (P.n - 1u) / ${ROWS_PER_BLOCK}u;
 let tx = lane % ${columnsOfThreads}u;
 let ty = lane / ${columnsOfThreads}u;
@@ -117,38 +116,72 @@ ${range(tm)
       .join(' '),
   )
   .join('\n')}
-${range(loadsX)
-  .map((i) =>
-    range(4)
-      .map((r) => `var xs${i}_${r}: vec4<f32>;`)
-      .join(' '),
-  )
-  .join('\n')}
-${range(loadsW)
-  .map((i) => `var ws${i}: vec4<u32>;`)
-  .join(' ')}
+${loads.variables}
 {
-  let step = 0u;
-${load}
+  let step = begin;
+${loads.load}
 }
-for (var done = 0u; done < ${steps}u; done++) {
-${store}
+for (var done = begin; done < end; done++) {
+${loads.store}
   workgroupBarrier();
-  let step = min(done + 1u, ${steps - 1}u);
-${load}
+  let step = min(done + 1u, end - 1u);
+${loads.load}
   for (var kq = 0u; kq < 8u; kq++) {
 ${multiply}
   }
   workgroupBarrier();
 }
 ${results.join('\n')}`;
+  const declarations = [
+    loadX(init, init.k % DEPTH !== 0),
+    loads.functions,
+    finish(init),
+    `fn store(part: u32, m: u32, n: u32, sum: f32) {
+  if (P.splits == 1u) { finish(m, n, sum${init.groups === 1 ? ' * scales[n / 4u][n % 4u]' : ''}); }
+  else { partial[(part * P.m + m) * P.n + n] = sum; }
+}`,
+    `var<workgroup> tile_x: array<vec4<f32>, ${DEPTH * quadsM}>;`,
+    `var<workgroup> tile_w: array<vec4<f32>, ${DEPTH * quadsN}>;`,
+  ];
   return shader({
     label: `gemm ${tiles.m}×${tiles.n}`,
     threads,
-    bindings: init.bindings,
-    parameters: packedParameters,
-    declarations: `${packedDeclarations(init, true)}\nvar<workgroup> tile_x: array<vec4<f32>, ${DEPTH * quadsM}>;\nvar<workgroup> tile_w: array<vec4<f32>, ${DEPTH * quadsN}>;`,
+    bindings: packedBindings(init, 'vec4', partial),
+    parameters: { ...packedParameters, splits: 'u32' },
+    declarations: declarations.filter((t) => t !== '').join('\n'),
     body,
-    launch: launchFor(init, takes, (m) => Math.ceil(m / tiles.m) * Math.ceil(init.n / tiles.n)),
+    launch: launchFor(
+      init,
+      takes,
+      (m) => tilesOf(init, tiles, m) * splitsFor(init, tiles, m),
+      (m) => ({ splits: splitsFor(init, tiles, m) }),
+    ),
+  });
+}
+
+/** Adds the parts of each result in order. */
+function joinDispatch(init: PackedLinear, tiles: Tiles, partial: Scratch, takes: (m: number) => boolean): Dispatch {
+  const body = `let i = group * 64u + lane;
+if (i >= P.m * P.n) { return; }
+let m = i / P.n;
+let n = i % P.n;
+var sum = 0.0;
+for (var part = 0u; part < P.splits; part++) { sum += partial[part * P.m * P.n + i]; }
+finish(m, n, sum${init.groups === 1 ? ' * scales[n / 4u][n % 4u]' : ''});`;
+  const used = new Set(['scales', 'bias', 'y'].filter((name) => name !== 'scales' || init.groups === 1));
+  return shader({
+    label: 'parts of K',
+    bindings: packedBindings(init, 'vec4', partial)
+      .filter(({ name }) => used.has(name) || name === 'partial')
+      .map((b) => (b.name === 'partial' ? { ...b, access: 'read' } : b)),
+    parameters: { ...packedParameters, splits: 'u32' },
+    declarations: finish(init),
+    body,
+    launch: launchFor(
+      init,
+      (m) => takes(m) && splitsFor(init, tiles, m) > 1,
+      (m) => groupsFor(m * init.n),
+      (m) => ({ splits: splitsFor(init, tiles, m) }),
+    ),
   });
 }

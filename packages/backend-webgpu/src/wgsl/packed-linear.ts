@@ -1,6 +1,6 @@
 import type { Dispatch } from '../kernel.js';
 import type { WebGPUTarget } from '../target.js';
-import { packedGemm } from './packed-gemm.js';
+import { packedGemm, tilesFor } from './packed-gemm.js';
 import { packedGemv } from './packed-gemv.js';
 import { packedTile } from './packed-tile.js';
 import type { PackedLinear } from './packed-weights.js';
@@ -8,20 +8,31 @@ import type { PackedLinear } from './packed-weights.js';
 /** Rows up to which a GPU takes the dot product kernel. */
 const FEW_ROWS = 4;
 
+/** A form and the largest number of rows that it is for. */
+interface Path {
+  readonly to: number;
+  readonly make: (takes: (m: number) => boolean) => readonly Dispatch[];
+}
+
 /** The dispatches for a packed linear layer; those that can never run are left out. */
 export function packedLinear(init: PackedLinear, target: WebGPUTarget): readonly Dispatch[] {
-  const paths: readonly { readonly from: number; readonly to: number; readonly make: (takes: (m: number) => boolean) => Dispatch }[] =
+  const paths: readonly Path[] =
     target.software || init.k === 0
       ? [
-          { from: 0, to: 1, make: (takes) => packedTile(init, 1, takes) },
-          { from: 2, to: Infinity, make: (takes) => packedTile(init, 4, takes) },
+          { to: 1, make: (takes) => [packedTile(init, 1, takes)] },
+          { to: Infinity, make: (takes) => [packedTile(init, 4, takes)] },
         ]
       : [
-          { from: 0, to: 1, make: (takes) => packedGemv(init, 1, target, takes) },
-          { from: 2, to: FEW_ROWS, make: (takes) => packedGemv(init, FEW_ROWS, target, takes) },
-          { from: FEW_ROWS + 1, to: Infinity, make: (takes) => packedGemm(init, target, takes) },
+          { to: 1, make: (takes) => [packedGemv(init, 1, target, takes)] },
+          { to: FEW_ROWS, make: (takes) => [packedGemv(init, FEW_ROWS, target, takes)] },
+          ...tilesFor(target).map(({ rows, tiles }) => ({
+            to: rows,
+            make: (takes: (m: number) => boolean) => packedGemm(init, tiles, takes),
+          })),
         ];
-  return paths
-    .filter(({ from, to }) => init.staticRows === undefined || (init.staticRows >= from && init.staticRows <= to))
-    .map(({ from, to, make }) => make((m) => m >= from && m <= to));
+  return paths.flatMap(({ to, make }, i) => {
+    const from = i === 0 ? 0 : paths[i - 1]!.to + 1;
+    const takes = (m: number): boolean => m >= from && m <= to;
+    return init.staticRows === undefined || takes(init.staticRows) ? make(takes) : [];
+  });
 }
