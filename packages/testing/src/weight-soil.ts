@@ -28,6 +28,8 @@ interface Weight {
   readonly n: number;
   readonly k: number;
   readonly dtype: DType;
+  /** Dtype of the dequantized weight, the activation and the bias. */
+  readonly float: 'f32' | 'f16' | 'bf16';
   readonly range: readonly [number, number];
   readonly scales: TensorType;
   readonly zeroPoint: HostTensor | undefined;
@@ -60,12 +62,15 @@ function drawWeight(random: Random, { granularities, ranges = RANGES }: WeightSo
     return low <= range[0] && range[1] <= high;
   });
   const { shape, ...attrs } = grid(random, { granularity, n, k, group, rows });
+  const float = random.pick(['f32', 'f32', 'f32', 'f32', 'f32', 'f16', 'bf16'] as const);
+  const scale = random.pick(float === 'f32' ? (['f32', 'f32', 'f32', 'f64', 'f16', 'bf16'] as const) : (['f32', float] as const));
   return {
     n,
     k,
     dtype: random.pick(fitting),
+    float,
     range,
-    scales: tensorType(random.pick(['f32', 'f32', 'f32', 'f64', 'f16', 'bf16']), shape),
+    scales: tensorType(scale, shape),
     zeroPoint: zeroPointOf(random, range, shape),
     attrs: {
       granularity,
@@ -74,9 +79,9 @@ function drawWeight(random: Random, { granularities, ranges = RANGES }: WeightSo
       block_size: attrs.block_size,
       qmin: range[0],
       qmax: range[1],
-      dtype: 'f32',
-      compute: 'f32',
-      difference: undefined,
+      dtype: float,
+      compute: random.pick(['f32', float]),
+      difference: random.pick([undefined, float]),
     },
   };
 }
@@ -140,19 +145,19 @@ export function weightSoil(options: WeightSoilOptions): Soil {
   const lead = (random: Random): Dim[] => Array.from({ length: random.int(0, 3) }, () => random.int(1, 3));
   return {
     value: (name, random) => {
-      const { n, k, dtype, range, scales } = weightOf(random);
+      const { n, k, dtype, float, range, scales } = weightOf(random);
       if (name === 'weight') return { type: tensorType(dtype, [n, k]), range };
       if (name === 'scales') return { type: scales, range: [0.5, -0.25] };
       if (name === 'indices') return { type: tensorType(random.pick(['i64', 'i64', 'i32']), lead(random)) };
-      return { type: tensorType('f32', [...lead(random), k]) };
+      return { type: tensorType(float, [...lead(random), k]) };
     },
     attrs: (op, random) => (op === quant.Dequantize ? weightOf(random).attrs : op === aten.Embedding ? { sparse: false } : {}),
     free: (op, operand, edit, random) => {
-      const { n, zeroPoint } = weightOf(random);
+      const { n, float, zeroPoint } = weightOf(random);
       if (operand === 'zero_point') return zeroPoint === undefined ? undefined : edit.constant(constantOf(wholeFloats(zeroPoint)), 'z');
       if (operand !== 'bias' || random.chance(0.5)) return undefined;
-      const type = tensorType('f32', [n]);
-      return random.chance(0.1) ? edit.addInput('bias', type) : edit.constant(constantOf(randomTensor(random, 'f32', [n])), 'b');
+      const type = tensorType(float, [n]);
+      return random.chance(0.1) ? edit.addInput('bias', type) : edit.constant(constantOf(randomTensor(random, float, [n])), 'b');
     },
     around: (captured, edit, random) => (random.chance(0.25) ? [anotherLinear(captured, weightOf(random), edit, random)] : []),
   };
@@ -165,10 +170,10 @@ function wholeFloats(zeroPoint: HostTensor): HostTensor {
 }
 
 /** A linear that reads the planted dequantize, or one of its own with the same operands. */
-function anotherLinear(captured: ReadonlyMap<string, Value>, { k }: Weight, edit: Editor, random: Random): Value {
+function anotherLinear(captured: ReadonlyMap<string, Value>, { k, float }: Weight, edit: Editor, random: Random): Value {
   const planted = captured.get('dequantize')!;
   const node = planted.producer!;
   const op: AnyOp = node.op;
   const weight = random.chance(0.5) ? planted : edit.createFromSlots(op, node.operands, node.attrs as AttrRecord).results[0]!;
-  return edit.create(aten.Linear, { input: edit.addInput('x', tensorType('f32', [2, k])), weight }).result;
+  return edit.create(aten.Linear, { input: edit.addInput('x', tensorType(float, [2, k])), weight }).result;
 }
