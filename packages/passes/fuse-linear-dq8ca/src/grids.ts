@@ -10,6 +10,29 @@ export interface Chooser {
   readonly zeroPoint: Value;
 }
 
+export const chooser = (node: Node<typeof quant.ChooseQparams>): Chooser => ({
+  node,
+  scale: node.results[0]!,
+  zeroPoint: node.results[1]!,
+});
+
+export const dynamicChooser = (node: Node<typeof fused.DynamicQuantize>): Chooser => ({
+  node,
+  scale: node.results[1]!,
+  zeroPoint: node.results[2]!,
+});
+
+/** Whether a quantize rounds to the integers that a dynamic quantize has already. */
+export function roundsAs({ attrs: own }: Node<typeof fused.DynamicQuantize>, { attrs: theirs }: Quantize): Verdict {
+  for (const [name, a, b] of [
+    ['dtype', theirs.dtype, own.dtype],
+    ['compute', theirs.compute, own.quantize_compute],
+    ['round_last', theirs.round_last, own.round_last],
+  ] as const)
+    if (a !== b) return no(`${name} is ${String(a)} in quantize and ${String(b)} where the scale is chosen`);
+  return yes;
+}
+
 const axisOf = (axis: number | undefined, rank: number): number | undefined => (axis !== undefined && axis < 0 ? axis + rank : axis);
 
 /** Whether a node quantizes what a grid was chosen for to that grid, whose scale it reads. */

@@ -1,6 +1,6 @@
-import { any, constant, defineRule, no, op, type Rule, tensorType, through, yes } from '@qfuse/plugin';
+import { any, constant, defineRule, no, oneOf, op, type Rule, tensorType, through, yes } from '@qfuse/plugin';
 import { aten, fused, integerLinear, isStaticInput, quant, viewedAs, weightValues } from '@qfuse/ops';
-import { type Chooser, quantizeOf, quantizesTo } from './grids.js';
+import { chooser, dynamicChooser, quantizeOf, quantizesTo, roundsAs } from './grids.js';
 
 /**
  * s, z = choose_qparams(x)   ⇒   _, s, z = dynamic_quantize(x)        where quantize(x, s, z) follows
@@ -14,17 +14,21 @@ export const chooseAndQuantize: Rule = defineRule({
   root: op(quant.ChooseQparams, { input: any().as('input') }),
   numerics: 'exact',
   where: (_, { root }) => {
-    const found = quantizeOf({ node: root, scale: root.results[0]!, zeroPoint: root.results[1]! });
+    const found = quantizeOf(chooser(root));
     return typeof found === 'string' ? no(found) : yes;
   },
   rewrite: ({ input }, b, { root }) => {
-    const [scale, zeroPoint] = root.results;
-    const { attrs } = quantizeOf({ node: root, scale: scale!, zeroPoint: zeroPoint! }) as Exclude<ReturnType<typeof quantizeOf>, string>;
-    const { dtype, compute: quantize_compute, round_last } = attrs;
-    const types = [tensorType(dtype, input.type.shape), scale!.type, zeroPoint!.type];
+    const found = quantizeOf(chooser(root));
+    if (typeof found === 'string') throw new Error(found);
+    const { dtype, compute: quantize_compute, round_last } = found.attrs;
+    const types = [tensorType(dtype, input.type.shape), ...root.results.map((r) => r.type)];
     return b.create(fused.DynamicQuantize, { input }, { ...root.attrs, dtype, quantize_compute, round_last }, { types }).results.slice(1);
   },
 });
+
+const input = any().as('input');
+// A grid that is chosen still is here only to say why it is.
+const grid = oneOf(op(fused.DynamicQuantize, { input }).result(1).shared().as('dynamic'), op(quant.ChooseQparams).shared().as('choose'));
 
 /**
  * quantize(x, s, z)   ⇒   q        where q, s, z = dynamic_quantize(x)
@@ -32,31 +36,17 @@ export const chooseAndQuantize: Rule = defineRule({
 export const takeIntegers: Rule = defineRule({
   name: 'fuse-linear-dq8ca/take-integers',
   summary: 'what is quantized with its own grid was quantized when the grid was chosen',
-  root: op(quant.Quantize, {
-    input: any().as('input'),
-    scale: through(
-      [aten.View],
-      op(fused.DynamicQuantize, { input: any().as('input') })
-        .result(1)
-        .shared()
-        .as('dynamic'),
-      'views',
-      'shared',
-    ),
-  }),
+  root: op(quant.Quantize, { input, scale: through([aten.View], grid, 'views', 'shared') }),
   numerics: 'exact',
-  where: ({ dynamic }, { root }) => {
-    for (const [theirs, own] of [
-      ['dtype', 'dtype'],
-      ['compute', 'quantize_compute'],
-      ['round_last', 'round_last'],
-    ] as const)
-      if (root.attrs[theirs] !== dynamic.attrs[own])
-        return no(`${theirs} is ${String(root.attrs[theirs])} in quantize and ${String(dynamic.attrs[own])} where the scale is chosen`);
-    const [, scale, zeroPoint] = dynamic.results;
-    return quantizesTo({ node: dynamic, scale: scale!, zeroPoint: zeroPoint! } satisfies Chooser, root);
+  where: ({ dynamic, choose }, { root }) => {
+    if (dynamic !== undefined) {
+      const verdict = roundsAs(dynamic, root);
+      return verdict.ok ? quantizesTo(dynamicChooser(dynamic), root) : verdict;
+    }
+    const verdict = quantizesTo(chooser(choose!), root);
+    return verdict.ok ? no('the grid and these integers were not computed by one op yet') : verdict;
   },
-  rewrite: ({ dynamic }) => dynamic.results[0]!,
+  rewrite: ({ dynamic }) => dynamic!.results[0]!,
 });
 
 const linears = {
