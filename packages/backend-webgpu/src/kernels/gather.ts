@@ -114,7 +114,7 @@ function gather(node: Node): Lookup {
 }
 
 /** The axes of `self` that indices stand for, and where the axes of the broadcast indices begin in the result. */
-function indexedAxes(node: Node): { readonly axes: readonly number[]; readonly rank: number; readonly first: number } {
+export function indexedAxes(node: Node): { readonly axes: readonly number[]; readonly rank: number; readonly first: number } {
   const given = node.operandList('indices');
   const axes = given.flatMap((v, axis) => (v === undefined ? [] : [axis]));
   const rank = Math.max(0, ...given.map((v) => (v === undefined ? 0 : rankOf(v))));

@@ -10,8 +10,10 @@ import { copyKernels } from './copy.js';
 import { cumulativeKernels } from './cumulative.js';
 import { fillKernels } from './fill.js';
 import { gatherKernels } from './gather.js';
+import { indexWriteKernels } from './index-write.js';
 import { layerNormKernels } from './layer-norm.js';
 import { weightOnlyLinearKernels } from './linear-weight-only.js';
+import { maskedPutKernels } from './masked-put.js';
 import { matmulKernels } from './matmul.js';
 import { overlayKernels } from './overlay.js';
 import { parametricKernels } from './parametric.js';
@@ -40,6 +42,8 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...gatherKernels,
   ...takeKernels,
   ...scatterKernels,
+  ...indexWriteKernels,
+  ...maskedPutKernels,
   ...fillKernels,
   ...reduceKernels,
   ...argReduceKernels,
