@@ -8,6 +8,7 @@ import { castKernels } from './cast.js';
 import { catKernels } from './cat.js';
 import { copyKernels } from './copy.js';
 import { cumulativeKernels } from './cumulative.js';
+import { packedEmbeddingKernels } from './embedding-packed.js';
 import { fillKernels } from './fill.js';
 import { gatherKernels } from './gather.js';
 import { indexWriteKernels } from './index-write.js';
@@ -54,4 +55,5 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...attentionKernels,
   ...quantizeKernels,
   ...weightOnlyLinearKernels,
+  ...packedEmbeddingKernels,
 ]);

@@ -1,5 +1,5 @@
 import { fused } from '@qfuse/ops';
-import { constantOf, Editor, Graph, tensorOf, tensorType } from '@qfuse/plugin';
+import { constantOf, Editor, type Graph, tensorOf, tensorType } from '@qfuse/plugin';
 import { describe, expect, test } from 'vitest';
 import { inputFor } from '../../test/compare.js';
 import { useDevice } from '../../test/device.js';

@@ -100,11 +100,11 @@ export const groupSize = ({ k, groups }: Pick<PackedLinear, 'k' | 'groups'>): nu
  * How many consecutive K surely have one scale, of the widths that a form can make use of (the widest first): all of them
  * (`Infinity`) per channel, 1 where none fits.
  */
-export const scaleWidth = (init: PackedLinear, widths: readonly number[]): number =>
+export const scaleWidth = (init: Pick<PackedLinear, 'k' | 'groups'>, widths: readonly number[]): number =>
   init.groups === 1 ? Infinity : (widths.find((width) => groupSize(init) % width === 0) ?? 1);
 
 /** Groups of a row in the packed scales. */
-export const groupsAlong = ({ k, groups }: PackedLinear): number => packedGroups(k, groups);
+export const groupsAlong = ({ k, groups }: Pick<PackedLinear, 'k' | 'groups'>): number => packedGroups(k, groups);
 
 /** The launch of a form that takes the row counts that `takes` accepts. */
 export const launchFor =
