@@ -9,10 +9,12 @@ import fuseLinearDq8ca from '@qfuse/pass-fuse-linear-dq8ca';
 import fuseLinearQ4gsw from '@qfuse/pass-fuse-linear-q4gsw';
 import fuseLinearQ8ta from '@qfuse/pass-fuse-linear-q8ta';
 import fuseLinearQcsnw from '@qfuse/pass-fuse-linear-qcsnw';
+import raiseQdq from '@qfuse/pass-raise-qdq';
 
 /** The default pipeline for WebGPU: brings programs to one form, fuses what is quantized, removes what is dead. */
 export const presetWebGPU = (): readonly Plugin[] => [
   canonicalize(),
+  raiseQdq(),
   foldConstants(),
   cse(),
   fuseLinearQ8ta(),
