@@ -2,10 +2,10 @@ import { definePass, type Pass } from '@qfuse/plugin';
 import { weightOnly } from './rule.js';
 
 /**
- * Weight-only linears, per-channel symmetric weights of 4 or 8 bits.
+ * Weight-only linears, weights of 4 or 8 bits with one scale an output channel or one in total.
  *
- * Matches `aten.linear` whose weight is a `quant.dequantize` of a constant, one scale an output channel, zero
- * points absent or zero. Makes `fused.linear_qcs8w` or `fused.linear_qcs4w`; the declared range decides which.
+ * Matches `aten.linear` whose weight is a `quant.dequantize` of a constant, with or without zero points. Makes
+ * `fused.linear_qcs8w` or `fused.linear_qcs4w`; the declared range decides which.
  * Assumes that linears in other spellings (`addmm`, `mm`, `bmm`) were brought to `aten.linear` before.
  */
 export const pass: Pass = definePass({
