@@ -8,6 +8,7 @@ import { castKernels } from './cast.js';
 import { catKernels } from './cat.js';
 import { copyKernels } from './copy.js';
 import { cumulativeKernels } from './cumulative.js';
+import { diagonalKernels } from './diagonals.js';
 import { packedEmbeddingKernels } from './embedding-packed.js';
 import { fillKernels } from './fill.js';
 import { gatherKernels } from './gather.js';
@@ -22,8 +23,10 @@ import { quantizeKernels } from './quantize.js';
 import { rearrangeKernels } from './rearrange.js';
 import { reduceKernels } from './reduce.js';
 import { scatterKernels } from './scatter.js';
+import { searchKernels } from './search.js';
 import { selectKernels } from './select.js';
 import { softmaxKernels } from './softmax.js';
+import { spaceKernels } from './spaces.js';
 import { takeKernels } from './take.js';
 import { unaryKernels } from './unary.js';
 
@@ -39,13 +42,16 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...copyKernels,
   ...rearrangeKernels,
   ...overlayKernels,
+  ...diagonalKernels,
   ...catKernels,
   ...gatherKernels,
   ...takeKernels,
   ...scatterKernels,
   ...indexWriteKernels,
   ...maskedPutKernels,
+  ...searchKernels,
   ...fillKernels,
+  ...spaceKernels,
   ...reduceKernels,
   ...argReduceKernels,
   ...softmaxKernels,
