@@ -20,6 +20,6 @@ export {
   quantizedInput,
   singleConstant,
 } from './fused/quantized-input.js';
-export { type BoundsVerdict, clampedBounds, clampOps, limitsRange } from './fused/clamp-bounds.js';
+export { type BoundsVerdict, clampedAgain, clampedBounds, clampOps, limitsRange } from './fused/clamp-bounds.js';
 export { type IntegerLinear, integerLinear, type IntegerLinearNodes, type IntegerLinearVerdict, viewedAs } from './fused/integer-linear.js';
 export * from './all.js';

@@ -92,14 +92,16 @@ const missText = (refusals: readonly { readonly rule: string; readonly why: stri
 const updating = (): boolean =>
   (expect.getState() as unknown as { snapshotState?: Record<string, unknown> }).snapshotState?.['_updateSnapshot'] === 'all';
 
-/** The loosest promise of the rules of some passes. */
+/** The loosest promise of the rules of some passes; integers may be as many steps off as any of them says. */
 function numericsOf(passes: readonly Pass[]): Numerics {
   let result: Numerics = 'exact';
+  let steps = 0;
   for (const { numerics } of passes.flatMap((p) => p.rules ?? [])) {
+    if (typeof numerics === 'object') steps = Math.max(steps, numerics.steps ?? 0);
     if (typeof numerics === 'object' && (typeof result !== 'object' || numerics.relative > result.relative)) result = numerics;
     else if (numerics === 'reassociates' && result === 'exact') result = numerics;
   }
-  return result;
+  return typeof result === 'object' && steps > 0 ? { relative: result.relative, steps } : result;
 }
 
 /** Runs one planted graph; what goes wrong names its seed, with which `plant` grows it again. */

@@ -1,7 +1,18 @@
-import { type Node, QfuseError, type Scalar, scalarNumber, tensorFrom, tensorOf, type Value, type Verdict } from '@qfuse/ir';
+import {
+  type HostTensor,
+  type Node,
+  QfuseError,
+  type Scalar,
+  scalarNumber,
+  tensorFrom,
+  tensorOf,
+  type Value,
+  type Verdict,
+} from '@qfuse/ir';
 import { Clamp, ClampMax, ClampMaxTensor, ClampMin, ClampMinTensor, ClampTensor } from '../aten/clamp.js';
 import { Hardtanh, Relu, Relu6 } from '../aten/rectifiers.js';
-import { Quantize } from '../quant/quantize.js';
+import { Dequantize, Quantize } from '../quant/quantize.js';
+import { isStaticInput } from './quantized-input.js';
 
 type Bounds = readonly [low: number, high: number];
 
@@ -79,18 +90,49 @@ export function clampedBounds(quantize: Node<typeof Quantize>, clamps: readonly 
     return refuse(`the scale of the result is ${s}, expected a positive number with a finite reciprocal`);
   const z = zero === undefined ? 0 : Number(tensorFrom(zero.constant!).data[0]);
   if (!Number.isInteger(z)) return refuse(`the zero point of the result is ${z}, expected an integer`);
-  const [out] = Quantize.reference!({
-    operands: {
-      input: tensorOf('f32', [2], rangeAfter(clamps)),
-      scale: tensorFrom(scale.constant!),
-      zero_point: zero && tensorFrom(zero.constant!),
-    },
-    attrs: attrs as never,
-    results: [{ dtype: attrs.dtype, shape: [2] }],
+  const [qmin, qmax] = onGrid(Quantize, quantize, tensorOf('f32', [2], rangeAfter(clamps))) as [number, number];
+  return { ok: true, qmin, qmax };
+}
+
+/** Quantizes or dequantizes numbers as a node with constant parameters does. */
+function onGrid(op: typeof Quantize | typeof Dequantize, node: Node<typeof Quantize | typeof Dequantize>, input: HostTensor): number[] {
+  const zero = node.operandOrNone('zero_point');
+  const [out] = op.reference!({
+    operands: { input, scale: tensorFrom(node.operand('scale').constant!), zero_point: zero && tensorFrom(zero.constant!) },
+    attrs: node.attrs as never,
+    results: [{ dtype: node.attrs.dtype, shape: input.shape }],
     fail: (why) => {
-      throw new QfuseError('ops/quantize', why);
+      throw new QfuseError('ops/value', `${op.name}: ${why}`);
     },
   });
-  const [qmin, qmax] = Array.from(out!.data, Number) as [number, number];
-  return { ok: true, qmin, qmax };
+  return Array.from(out!.data, Number);
+}
+
+/**
+ * The bounds of integers that `quantize(clamps(dequantize(q)))` is a clamp of, for integers q of 8 bits in `[low, high]`. All of them are tried.
+ * @returns the reason, when they come back as others or {@link clampedBounds} has one
+ */
+export function clampedAgain(
+  dequantize: Node<typeof Dequantize>,
+  clamps: readonly Node[],
+  quantize: Node<typeof Quantize>,
+  [low, high]: Bounds,
+): BoundsVerdict {
+  const { dtype } = dequantize.operand('input').type;
+  if (quantize.attrs.dtype !== dtype) return refuse(`the integers are ${dtype} and become ${quantize.attrs.dtype}`);
+  const bounds = clampedBounds(quantize, clamps);
+  if (!bounds.ok) return bounds;
+  if (!isStaticInput(dequantize)) return refuse('the integers are dequantized with parameters that are not constant');
+  const all = Array.from({ length: high - low + 1 }, (_, i) => low + i);
+  const between = onGrid(Dequantize, dequantize, tensorOf(dtype, [all.length], all));
+  const [a, b] = rangeAfter(clamps);
+  const limited = tensorOf(
+    'f32',
+    [all.length],
+    between.map((x) => Math.min(Math.max(x, a), b)),
+  );
+  const after = onGrid(Quantize, quantize, limited);
+  const { qmin, qmax } = bounds;
+  const other = all.findIndex((q, i) => after[i] !== Math.min(Math.max(q, qmin), qmax));
+  return other < 0 ? bounds : refuse(`the integer ${all[other]} becomes ${after[other]}: it is quantized to another grid`);
 }

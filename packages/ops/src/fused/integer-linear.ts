@@ -54,10 +54,10 @@ export function integerLinear({ linear, activation: x, dequantize: w, views }: I
   return { ok: true, activation: activation.activation, weight: weight.weight };
 }
 
-/** `value` with the shapes of `views`, which are given outermost first. */
-export function viewedAs(value: Value, views: readonly Node[], b: Builder): Value {
-  return views.reduceRight((self, { result: { type } }) => {
-    const types = [tensorType(self.type.dtype, type.shape)];
-    return b.create(View, { self }, { size: type.shape }, { types }).result;
-  }, value);
+/** `value` with the shape that the outermost of `views` gives, which come outermost first. */
+export function viewedAs(value: Value, [outermost]: readonly Node[], b: Builder): Value {
+  if (outermost === undefined) return value;
+  const { shape } = outermost.result.type;
+  const types = [tensorType(value.type.dtype, shape)];
+  return b.create(View, { self: value }, { size: shape }, { types }).result;
 }

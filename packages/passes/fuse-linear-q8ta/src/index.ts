@@ -2,7 +2,8 @@ import { definePlugin, type Plugin } from '@qfuse/plugin';
 import { fused } from '@qfuse/ops';
 import { pass } from './pass.js';
 
-export { quantizedLinear, staticLinear } from './rules.js';
+export { staticLinear } from './linear.js';
+export { clampedResult, quantizedLinear } from './result.js';
 export { pass };
 
 /** The plugin that brings the pass `fuse-linear-q8ta`. */

@@ -1,5 +1,6 @@
 import { definePass, type Pass } from '@qfuse/plugin';
-import { quantizedLinear, staticLinear } from './rules.js';
+import { staticLinear } from './linear.js';
+import { clampedResult, quantizedLinear } from './result.js';
 
 /**
  * Linears whose activations are quantized to 8 bits on one grid that is known at compile time; weights of 4 or 8 bits, per
@@ -14,5 +15,5 @@ export const pass: Pass = definePass({
   summary: 'linears of statically quantized activations, weights of 4 and 8 bits',
   phase: 'fuse',
   before: ['fuse-linear-qcsnw', 'fuse-linear-q4gsw', 'fold-qdq'],
-  rules: [staticLinear, quantizedLinear],
+  rules: [staticLinear, quantizedLinear, clampedResult],
 });
