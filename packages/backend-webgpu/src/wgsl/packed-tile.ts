@@ -40,9 +40,9 @@ export function packedTile(init: PackedLinear, rows: 1 | 4, takes: (m: number) =
     `let grid = ${perQuadIndex('n', '0u', 'P.groups')};`,
     ...(init.groups === 1 && init.zeros !== undefined ? [`let z = ${zeroPoints(init, 'grid')};`] : []),
     'for (var j = 0u; j < P.words; j++) {',
-    ...word(init, rows, 'load_x'),
+    ...word(init, rows, perWord),
     '}',
-    ...(k % perWord === 0 ? [] : ['{', '  let j = P.words;', ...word(init, rows, 'load_last'), '}']),
+    ...(k % perWord === 0 ? [] : ['{', '  let j = P.words;', ...word(init, rows, k % perWord), '}']),
     ...(init.groups === 1 ? ['let s = scales[grid];', ...range(rows).map((i) => `c${i} *= s;`)] : []),
     'for (var c = 0u; c < min(4u, P.n - n); c++) {',
     ...range(rows).map((i) => `  ${i === 0 ? '' : `if (m + ${i}u < P.m) { `}finish(m + ${i}u, n + c, c${i}[c]);${i === 0 ? '' : ' }'}`),
@@ -51,35 +51,31 @@ export function packedTile(init: PackedLinear, rows: 1 | 4, takes: (m: number) =
   return shader({
     label: `${rows}×4 tile`,
     bindings: packedBindings(init, 'vec4'),
-    parameters: { ...packedParameters, k: 'u32', stride: 'u32', words: 'u32', cells: 'u32', groups: 'u32' },
+    parameters: { ...packedParameters, stride: 'u32', words: 'u32', cells: 'u32', groups: 'u32' },
     declarations: [decodeFunctions(format), loadFunctions(init), perWeightFunctions(init), finish(init)].filter((t) => t !== '').join('\n'),
     body: lines.join('\n'),
     launch: launchFor(
       init,
       takes,
       (m) => groupsFor(Math.ceil(m / rows) * Math.ceil(init.n / COLUMNS), 64),
-      () => ({ k, stride: k % 4 === 0 ? k / 4 : k, words: whole, cells: cellsAlong(format, k), groups: groupsAlong(init) }),
+      () => ({ stride: k % 4 === 0 ? k / 4 : k, words: whole, cells: cellsAlong(format, k), groups: groupsAlong(init) }),
     ),
   });
 }
 
-/** `load_x(row, v)`: K 4v … 4v+3 from where a row begins; `load_last` is the same with zeros beyond K. */
-function loadFunctions({ k, format }: PackedLinear): string {
-  const whole =
-    k % 4 === 0
-      ? 'fn load_x(row: u32, v: u32) -> vec4<f32> { return x[row + v]; }'
-      : 'fn load_x(row: u32, v: u32) -> vec4<f32> { let i = row + 4u * v; return vec4<f32>(x[i], x[i + 1u], x[i + 2u], x[i + 3u]); }';
-  if (k % (4 * decoders(format).length) === 0) return whole;
-  const last =
-    k % 4 === 0
-      ? 'if (4u * v < P.k) { r = x[row + v]; }'
-      : 'for (var e = 0u; e < 4u; e++) { if (4u * v + e < P.k) { r[e] = x[row + 4u * v + e]; } }';
-  return `${whole}
-fn load_last(row: u32, v: u32) -> vec4<f32> {
-  var r = vec4<f32>();
-  ${last}
-  return r;
-}`;
+/** `load_x(row, v)`: K 4v … 4v+3 from where a row begins; `load_last` is the same for the last K where they are not four. */
+function loadFunctions({ k }: PackedLinear): string {
+  if (k % 4 === 0) return 'fn load_x(row: u32, v: u32) -> vec4<f32> { return x[row + v]; }';
+  const four = (count: number): string =>
+    range(4)
+      .map((e) => (e < count ? `x[i + ${e}u]` : '0.0'))
+      .join(', ');
+  return ['load_x', 'load_last']
+    .map(
+      (name, last) =>
+        `fn ${name}(row: u32, v: u32) -> vec4<f32> { let i = row + 4u * v; return vec4<f32>(${four(last === 0 ? 4 : k % 4)}); }`,
+    )
+    .join('\n');
 }
 
 /** What four rows at `index` of the scales subtract from their integers. */
@@ -102,8 +98,8 @@ function perWeightFunctions(init: PackedLinear): string {
   return [lookup('scales_at', 'scales'), ...(init.zeros === undefined ? [] : [lookup('zeros_at', 'zeros')])].join('\n');
 }
 
-/** Statements that add the products of word `j` of four rows. */
-function word(init: PackedLinear, rows: number, load: string): readonly string[] {
+/** Statements that add the products of the first `count` K of word `j` of four rows. */
+function word(init: PackedLinear, rows: number, count: number): readonly string[] {
   const { format, zeros } = init;
   const functions = decoders(format);
   const perWord = 4 * functions.length;
@@ -116,7 +112,7 @@ function word(init: PackedLinear, rows: number, load: string): readonly string[]
     return [`  let s${suffix} = scales[${at}];`, ...(zeros === undefined ? [] : [`  let z${suffix} = ${zeroPoints(init, at)};`])];
   };
   if (width === perWord) lines.push(...grid('j', ''));
-  functions.forEach((decode, v) => {
+  functions.slice(0, Math.ceil(count / 4)).forEach((decode, v) => {
     const vector = functions.length === 1 ? 'j' : `(j * ${functions.length}u + ${v}u)`;
     if (width === 4 && perWord !== 4) lines.push(...grid(vector, `${v}`));
     const zero = width === 4 && perWord !== 4 ? `z${v}` : 'z';
@@ -128,7 +124,7 @@ function word(init: PackedLinear, rows: number, load: string): readonly string[]
     };
     lines.push(`  let q${v} = mat4x4<f32>(${range(COLUMNS).map(codes).join(', ')});`);
     for (const i of range(rows)) {
-      const product = `${load}(x${i}, ${vector}) * q${v}`;
+      const product = `${count < 4 * v + 4 ? 'load_last' : 'load_x'}(x${i}, ${vector}) * q${v}`;
       if (width === perWord) lines.push(v === 0 ? `  var d${i} = ${product};` : `  d${i} += ${product};`);
       else lines.push(`  c${i} += ${width === 4 ? `(${product}) * s${v}` : product};`);
     }
