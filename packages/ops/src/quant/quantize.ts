@@ -26,7 +26,7 @@ const at = (t: HostTensor | undefined, i: number): number => (t === undefined ? 
 /**
  * `Q(x) = clamp(round(x · (1 / scale)) + zero_point, qmin, qmax)`, ties to even; with `round_last`
  * `clamp(round(x · (1 / scale) + zero_point), qmin, qmax)`, which differs at ties.
- * The reciprocal is rounded to the dtype of scale, then it, the product and the sum to dtype `compute` (default f32). So
+ * The reciprocal is rounded to the dtype of scale, then it, the zero point, the product and the sum to dtype `compute` (default f32). So
  * the results equal those of `torch.ops.quantized_decomposed.quantize_*` and `torch.ops.torchao.quantize_affine` bit for bit.
  */
 export const Quantize = defineOp({
@@ -55,12 +55,13 @@ export const Quantize = defineOp({
     const group = qparamsIndex(input.shape, attrs, fail);
     const [own, round] = [arithmeticRounder(scale.dtype), arithmeticRounder(attrs.compute)];
     const inverse = Float64Array.from({ length: scale.data.length }, (_, i) => round(own(1 / at(scale, i))));
+    const zeros = Float64Array.from({ length: scale.data.length }, (_, i) => round(at(zero_point, i)));
     const [low, high] = [round(attrs.qmin), round(attrs.qmax)];
     const store = storer(attrs.dtype);
     for (let i = 0; i < out.data.length; i++) {
       const g = group(i);
       const x = round(round(at(input, i)) * inverse[g]!);
-      const zero = at(zero_point, g);
+      const zero = zeros[g]!;
       const q = attrs.round_last ? roundTiesToEven(round(x + zero)) : round(roundTiesToEven(x) + zero);
       store(out.data as Elements, i, Math.min(Math.max(q, low), high));
     }

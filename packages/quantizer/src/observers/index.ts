@@ -1,0 +1,10 @@
+export { affineMinMaxObserver, type AffineOptions } from './affine-min-max.js';
+export { type FixedQParams, fixedQParamsObserver } from './fixed-qparams.js';
+export { histogramObserver, type HistogramOptions } from './histogram.js';
+export { type EpsOptions, minMaxObserver, perChannelMinMaxObserver } from './min-max.js';
+export { type MovingAverageOptions, movingAverageMinMaxObserver, movingAveragePerChannelMinMaxObserver } from './moving-average.js';
+export { mseObserver, type MseOptions } from './mse.js';
+export { placeholderObserver } from './placeholder.js';
+export { EPSILON, qparamsOf } from './qparams.js';
+export { granularityAttrsOf, quantizeTensor } from './quantize-tensor.js';
+export { checkGrid, quantRange, type RangeOptions } from './range.js';
