@@ -1,5 +1,5 @@
 import { fused } from '@qfuse/ops';
-import { Editor, Graph, symbol, tensorOf, tensorType } from '@qfuse/plugin';
+import { constantOf, Editor, Graph, symbol, tensorOf, tensorType } from '@qfuse/plugin';
 import { expect, test } from 'vitest';
 import { useDevice } from '../../test/device.js';
 import { graphOfSample, runGuarded } from '../../test/guarded.js';
@@ -102,4 +102,32 @@ test('the table must be constant', () => {
     operands: { ...operands, weight: { ...(operands['weight'] as object), constant: false } as never },
   });
   expect(() => planProgram(graph, portableTarget, { kernels: webgpuKernels })).toThrow(/the weight is computed/);
+});
+
+test.each([
+  ['f16', [2 ** -24, 3 * 2 ** -23, 1e-5, 0.0123, 517]],
+  ['bf16', [1e-30, 1e-5, 0.0123, 517, 1e30]],
+] as const)('products are rounded to %s, ties to even, at both ends of its range', async (compute, given) => {
+  const graph = new Graph('lookup');
+  const edit = new Editor(graph);
+  const columns = Array.from({ length: 256 }, (_, i) => i - 128);
+  const operands = {
+    weight: edit.addConstant(
+      'w',
+      'parameter',
+      constantOf(
+        tensorOf(
+          'i8',
+          [5, 256],
+          given.flatMap(() => columns),
+        ),
+      ),
+    ),
+    scales: edit.addConstant('s', 'parameter', constantOf(tensorOf(compute, [5], given))),
+    indices: edit.addInput('i', tensorType('i64', [5])),
+  };
+  edit.setOutputs(edit.create(fused.EmbeddingQ8csw, operands, { compute }).results);
+  const ids = [tensorOf('i64', [5], [0, 1, 2, 3, 4])];
+  const [y] = await runGuarded(gpu.device, graph, ids, packedEmbeddingKernels, createTarget(gpu.device));
+  expect(Array.from(y!.data as Float32Array)).toEqual(Array.from(runGraph(graph, ids).outputs[0]!.data as Float32Array));
 });

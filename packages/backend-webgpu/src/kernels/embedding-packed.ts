@@ -1,8 +1,8 @@
 import { fused } from '@qfuse/ops';
-import { type AnyOp, type Node, no, type Verdict } from '@qfuse/plugin';
+import { type AnyOp, type Node, no, nodeAttrs, type Verdict } from '@qfuse/plugin';
 import { type Cost, defineKernel, type Dispatch, type KernelSample, type SampleTensor, type Sizes, type WebGPUKernel } from '../kernel.js';
 import type { WebGPUTarget } from '../target.js';
-import { packedLookup } from '../wgsl/packed-lookup.js';
+import { packedLookup, type Rounded } from '../wgsl/packed-lookup.js';
 import { packedTable, tableBytes, tableFits } from './packed-table.js';
 import { fixed, indices, sample } from './samples.js';
 
@@ -15,9 +15,13 @@ import { fixed, indices, sample } from './samples.js';
 function supports(node: Node, bits: 4 | 8, target: WebGPUTarget): Verdict {
   const fits = tableFits(node, bits, target);
   if (!fits.ok) return fits;
+  const compute = roundingOf(node);
+  if (!['f32', 'f16', 'bf16'].includes(compute)) return no(`products are rounded to ${compute}, expected f32, f16 or bf16`);
   const [rows] = node.operand('weight').type.shape;
   return rows === 0 && !node.result.type.shape.includes(0) ? no('the table is empty') : fits;
 }
+
+const roundingOf = (node: Node): Rounded => nodeAttrs(node)['compute'] as Rounded;
 
 function emit(node: Node, bits: 4 | 8, target: WebGPUTarget): readonly Dispatch[] {
   const { format, n: rows, k, groups, shards } = packedTable(node, bits, target);
@@ -34,6 +38,7 @@ function emit(node: Node, bits: 4 | 8, target: WebGPUTarget): readonly Dispatch[
       zeros,
       indices: node.operand('indices'),
       y: node.result,
+      round: roundingOf(node),
     }),
   );
 }
@@ -64,6 +69,10 @@ const samplesFor = (bits: 4 | 8, grouped: boolean): readonly KernelSample[] => {
     },
     { operands: { weight: table([9, 5]), scales: fixed(sample('f64', grouped ? [9, 5] : [9])), indices: indices([2, 2], 9) } },
     { operands: { weight: table([9, 5]), scales: grid(grouped ? [9, 1] : [9]), indices: sample('i64', [0, 2]) } },
+    ...(['f16', 'bf16'] as const).map((compute) => ({
+      operands: { weight: table([20, 36]), scales: fixed(sample(compute, wide)), indices: indices([5], 20) },
+      attrs: { compute },
+    })),
   ];
 };
 

@@ -20,7 +20,31 @@ export interface PackedLookup {
   readonly zeros: Constant | undefined;
   readonly indices: Value;
   readonly y: Value;
+  /** The dtype that products are rounded to before they are stored. */
+  readonly round: Rounded;
 }
+
+/** Dtypes that products may be rounded to. */
+export type Rounded = 'f32' | 'f16' | 'bf16';
+
+/**
+ * Numbers rounded to 16 bits, ties to even, in f32: WGSL leaves the direction of its conversions open. Half precision is a grid of 2^-24 below
+ * 2^-14, and infinite from 65520 on.
+ */
+const roundings: Readonly<Record<Rounded, string>> = {
+  f32: '',
+  bf16: `fn rounded(x: vec4<f32>) -> vec4<f32> {
+  let u = bitcast<vec4<u32>>(x);
+  return bitcast<vec4<f32>>((u + 0x7fffu + ((u >> vec4<u32>(16u)) & vec4<u32>(1u))) & vec4<u32>(0xffff0000u));
+}`,
+  f16: `fn rounded(x: vec4<f32>) -> vec4<f32> {
+  let u = bitcast<vec4<u32>>(x);
+  let normal = bitcast<vec4<f32>>((u + 0xfffu + ((u >> vec4<u32>(13u)) & vec4<u32>(1u))) & vec4<u32>(0xffffe000u));
+  let infinite = bitcast<vec4<f32>>((u & vec4<u32>(0x80000000u)) | vec4<u32>(0x7f800000u));
+  let small = round(x * 16777216.0) * 5.9604644775390625e-8;
+  return select(select(normal, infinite, abs(normal) > vec4<f32>(65504.0)), small, abs(x) < vec4<f32>(6.103515625e-5));
+}`,
+};
 
 /**
  * Rows of a packed table by index, a thread for each word of a row. An index that is no row of the table gives NaN, since a shader
@@ -66,7 +90,7 @@ ${functions.map((decode, v) => vectorOf(init, decode, v)).join('\n')}`;
       { ...bindValue('y', y, 'read_write'), type: vectors ? 'array<vec4<f32>>' : 'array<f32>' },
     ],
     parameters: { count: 'u32', n: 'u32', first: 'u32', rows: 'u32' },
-    declarations: [mathFor('nan()'), decodeFunctions(format), put].join('\n'),
+    declarations: [mathFor('nan()'), decodeFunctions(format), roundings[init.round], put].join('\n'),
     body,
     launch,
   });
@@ -87,5 +111,6 @@ function vectorOf(init: PackedLookup, decode: string, v: number): string {
         : range(4).map((e) => at(divided(`(4u * ${vector} + ${e}u)`, groupSize(init))));
   const all = (buffer: string): string => `vec4<f32>(${places.map((place) => `f32(${buffer}[${place}])`).join(', ')})`;
   const zero = init.zeros === undefined ? '' : ` - ${all('zeros')}`;
-  return `put(token, ${vector}, (${decode}(word)${offset === 0 ? '' : ` - ${offset}.0`}${zero}) * ${all('scales')});`;
+  const product = `(${decode}(word)${offset === 0 ? '' : ` - ${offset}.0`}${zero}) * ${all('scales')}`;
+  return `put(token, ${vector}, ${init.round === 'f32' ? product : `rounded(${product})`});`;
 }

@@ -65,6 +65,12 @@ test.each(['f32', 'f16', 'f64'] as const)('products are rounded to f32, then to 
   expect(row).toEqual(tensorOf(dtype, [4], wanted));
 });
 
+test.each(['f16', 'bf16'] as const)('products may be rounded to %s before they are f32', (compute) => {
+  const [row] = runOp(EmbeddingQ4gsw, { ...table, indices: tensorOf('i64', [], [1]) }, { compute });
+  const wanted = [-1.25, -1.5, -7 * Math.fround(0.1), -8 * Math.fround(0.1)];
+  expect(row).toEqual(tensorOf('f32', [4], tensorOf(compute, [4], wanted).data));
+});
+
 test.each([-1, 2])('refuses the index %i of a table of two rows', (index) =>
   expect(() => runOp(EmbeddingQ4gsw, { ...table, indices: tensorOf('i64', [1], [index]) })).toThrow(
     `index ${index} is out of range for a weight of 2 rows`,
@@ -101,5 +107,6 @@ describe('types', () => {
       /zero_points has shape \[6, 1\]/,
     ],
     ['a result of integers', EmbeddingQ4gsw, good, { dtype: 'i8' }, /dtype is i8, expected a float dtype/],
+    ['products of integers', EmbeddingQ4gsw, good, { compute: 'i32' }, /compute is i32, expected a float dtype/],
   ])('refuses %s', (_, op, operands, attrs, why) => expect(() => inferOp(op, operands, { ...attrs }, graph)).toThrow(why));
 });

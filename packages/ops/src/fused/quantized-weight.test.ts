@@ -323,6 +323,14 @@ describe('refusals', () => {
     ],
   ])('%s', (reason, given, attrs) => expect(why(given, attrs, edit)).toBe(reason));
 
+  test('products in 16 bits are left to readers that round them', () => {
+    const half = { weight: i8(6, 8), scale: dyadics(next, 'f16', [6]) };
+    const reason = 'the weight is dequantized in f16, expected f32: its numbers are rounded otherwise';
+    expect(why(half, { compute: 'f16' })).toBe(reason);
+    expect(quantizedWeight(dequantize(half, { compute: 'f16' }), true).ok).toBe(true);
+    expect(quantizedWeight(dequantize(good, { compute: 'f16' }), true)).toEqual({ ok: false, why: reason });
+  });
+
   test('data that are not there are asked for only where they matter', () => {
     const weight = Constant.unresolved(tensorType('i8', [6, 8]), 'f00');
     const zeros = Constant.unresolved(tensorType('i32', [6]), 'f01');

@@ -60,9 +60,10 @@ const numbers = (constant: Constant): readonly number[] =>
 /**
  * Reads a `quant.dequantize` of a constant matrix `[N, K]` as the weight of a fused op: per tensor, per output channel (axis 0), per
  * group along K or per block; signed or unsigned; symmetric or with zero points. Nothing is changed; the constants are derived once and kept.
+ * @param rounds - the reader itself rounds products to the dtype `compute`, as embeddings do; others need them rounded once, to the result
  * @returns the reason, when it is none: `what is, what was expected`
  */
-export function quantizedWeight(dq: Node<typeof Dequantize>): WeightVerdict {
+export function quantizedWeight(dq: Node<typeof Dequantize>, rounds = false): WeightVerdict {
   const source = dq.operand('input').constant;
   if (source === undefined) return refuse('the weight is not constant');
   const { shape } = source.type;
@@ -80,7 +81,7 @@ export function quantizedWeight(dq: Node<typeof Dequantize>): WeightVerdict {
   const zeros = zeroPoint === undefined ? [0] : numbers(zeroPoint.constant!);
   const odd = zeros.find((z) => !Number.isInteger(z) || Math.abs(z) > FARTHEST_ZERO);
   if (odd !== undefined) return refuse(`the weight has the zero point ${odd}, expected an integer within ±${FARTHEST_ZERO}`);
-  const rounded = roundedOtherwise(dq, zeros);
+  const rounded = roundedOtherwise(dq, zeros, rounds);
   if (rounded !== undefined) return refuse(rounded);
   const codes = signedCodes(source, recoding, qmin, qmax);
   if (typeof codes === 'string') return refuse(codes);
@@ -103,11 +104,11 @@ export function quantizedWeight(dq: Node<typeof Dequantize>): WeightVerdict {
 export const exactIntegers: Partial<Record<DType, number>> = { bf16: 2 ** 8, f16: 2 ** 11, f32: 2 ** 24, f64: 2 ** 53 };
 
 /** Why `(q − z) · s` is more than exact differences times scales in f32, rounded once to the result's dtype. */
-function roundedOtherwise(dq: Node<typeof Dequantize>, zeros: readonly number[]): string | undefined {
+function roundedOtherwise(dq: Node<typeof Dequantize>, zeros: readonly number[], rounds: boolean): string | undefined {
   const { compute, difference, dtype, qmin, qmax } = dq.attrs;
-  // Products of 16-bit scales and integers of 8 bits are exact in f32: computing in that dtype only rounds the result to it.
-  const once =
-    compute === 'f32' || (compute === dtype && (dtype === 'f16' || dtype === 'bf16') && dq.operand('scale').type.dtype === dtype);
+  // Products of 16-bit scales and integers of 8 bits are exact in f32: computing in that dtype only rounds the products to it.
+  const narrowed = (compute === 'f16' || compute === 'bf16') && dq.operand('scale').type.dtype === compute;
+  const once = compute === 'f32' || (narrowed && (rounds || compute === dtype));
   if (!once) return `the weight is dequantized in ${compute}, expected f32: its numbers are rounded otherwise`;
   const narrow = difference ?? 'f32';
   let largest = Math.max(-qmin, qmax);

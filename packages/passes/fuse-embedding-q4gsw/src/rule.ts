@@ -23,16 +23,18 @@ export const quantizedTable: Rule = defineRule({
   root: op(aten.Embedding, { weight: dequantize, indices: any().as('indices') }),
   numerics: 'exact',
   where: ({ dequantize: dq }) => {
-    const found = quantizedWeight(dq);
+    const found = quantizedWeight(dq, true);
     if (!found.ok) return found;
     const readers = readAsWeight(dq);
     return readers.ok ? yes : no(readers.why);
   },
   rewrite: ({ indices, dequantize: dq }, b) => {
-    const found = quantizedWeight(dq);
+    const found = quantizedWeight(dq, true);
     if (!found.ok) throw new Error(found.why);
     const { granularity, bits } = found.weight;
+    const { dtype, compute } = dq.attrs;
     const Embedding = ops[granularity][bits] as typeof fused.EmbeddingQ4gsw;
-    return b.create(Embedding, { ...weightValues(found.weight, dq, b), indices }, { dtype: dq.attrs.dtype }).result;
+    return b.create(Embedding, { ...weightValues(found.weight, dq, b), indices }, { dtype, compute: compute === dtype ? 'f32' : compute })
+      .result;
   },
 });
