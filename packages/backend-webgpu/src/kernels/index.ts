@@ -6,9 +6,11 @@ import { binaryFunctionKernels } from './binary-functions.js';
 import { binaryKernels } from './binary.js';
 import { castKernels } from './cast.js';
 import { catKernels } from './cat.js';
+import { chooseQparamsKernels } from './choose-qparams.js';
 import { copyKernels } from './copy.js';
 import { cumulativeKernels } from './cumulative.js';
 import { diagonalKernels } from './diagonals.js';
+import { dynamicQuantizeKernels } from './dynamic-quantize.js';
 import { packedEmbeddingKernels } from './embedding-packed.js';
 import { fillKernels } from './fill.js';
 import { gatherKernels } from './gather.js';
@@ -60,6 +62,8 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...matmulKernels,
   ...attentionKernels,
   ...quantizeKernels,
+  ...chooseQparamsKernels,
+  ...dynamicQuantizeKernels,
   ...weightOnlyLinearKernels,
   ...packedEmbeddingKernels,
 ]);

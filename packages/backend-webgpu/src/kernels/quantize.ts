@@ -1,77 +1,25 @@
-import { type GranularityAttrs, quant } from '@qfuse/ops';
-import { type Constant, type Node, no, nodeAttrs, type Value, type Verdict, yes } from '@qfuse/plugin';
-import {
-  type Binding,
-  defineKernel,
-  type Dispatch,
-  type ErrorBound,
-  exact,
-  type KernelSample,
-  type SampleTensor,
-  type Sizes,
-  type WebGPUKernel,
-} from '../kernel.js';
-import { floatConstant } from '../packing.js';
+import { quant } from '@qfuse/ops';
+import { type Node, no, nodeAttrs, type Verdict, yes } from '@qfuse/plugin';
+import { defineKernel, type Dispatch, type ErrorBound, exact, type KernelSample, type SampleTensor, type WebGPUKernel } from '../kernel.js';
 import { knownLayout, layoutOf } from '../storage.js';
-import { bindValue, convert, loadFunction } from '../wgsl/elements.js';
-import { indexing, rowMajor } from '../wgsl/indexing.js';
-import { type MapInit, mapDispatch } from '../wgsl/map.js';
-import { axisOf } from './ops.js';
+import { convert } from '../wgsl/elements.js';
+import { mapDispatch } from '../wgsl/map.js';
+import { codeFunction, gridFunctions } from '../wgsl/qparams.js';
+import { grouping, parameter, reciprocal } from './quantization-grid.js';
+import { bindBits } from '../wgsl/ranges.js';
 import { fixed, sample } from './samples.js';
 
 /**
  * `quant.quantize` and `quant.dequantize` in all granularities: `q = clamp(round(x · (1 / scale)) + zero, qmin, qmax)`,
- * ties to even, and `x = (q - zero) · scale`. The reciprocal is refined to the nearest f32, so that codes equal torch's.
+ * ties to even, and `x = (q - zero) · scale`. Reciprocals are the nearest f32: those of constants are made on the host, others in integers.
+ * So integers equal those of the reference.
  */
 const dequantizeError: ErrorBound = { absolute: 0, relative: 2 ** -22 };
 
-type Attributes = GranularityAttrs & { readonly qmin: number; readonly qmax: number };
-
-/** WGSL for the index of the scale of element `i`, as `group_of(i)`. */
-function grouping(node: Node, value: Value): Pick<Required<MapInit>, 'parameters' | 'values' | 'declarations'> {
-  const g = node.attrs as unknown as Attributes;
-  const rank = value.type.shape.length;
-  const make = (body: string, parameters: readonly string[], values: (sizes: Sizes) => Record<string, number>) => ({
-    declarations: `fn group_of(i: u32) -> u32 {\n  ${body}\n}`,
-    parameters: Object.fromEntries(parameters.map((p) => [p, 'u32'] as const)),
-    values,
-  });
-  if (g.granularity === 'tensor') return make('return 0u;', [], () => ({}));
-  if (g.granularity === 'row') return make('return i / P.width;', ['width'], (sizes) => ({ width: sizes.shape(value).at(-1)! }));
-  if (g.granularity === 'axis') {
-    const axis = axisOf(g.axis!, rank);
-    return make('return (i / P.inner) % P.size;', ['inner', 'size'], (sizes) => {
-      const shape = sizes.shape(value);
-      return { inner: rowMajor(shape)[axis]!, size: shape[axis]! };
-    });
-  }
-  const blocks = (sizes: Sizes): number[] => {
-    const shape = sizes.shape(value);
-    if (g.granularity === 'group') return shape.map((_, a) => (a === axisOf(g.axis!, rank) ? g.group_size! : 1));
-    return g.block_size!.map((d) => sizes.dim(d));
-  };
-  const index = indexing(value.type.shape, [
-    {
-      strides: (sizes) => {
-        const size = blocks(sizes);
-        return rowMajor(sizes.shape(value).map((d, a) => Math.ceil(d / size[a]!)));
-      },
-    },
-  ]);
-  const names = value.type.shape.map((_, a) => `b${a}`);
-  const at = index.at[0]!.replace(/c(\d+) \* /g, (_m, a: string) => `(c${a} / P.b${a}) * `);
-  const made = make(`${index.coordinates}\n  return ${at};`, names, (sizes) => ({
-    ...index.values(sizes),
-    ...Object.fromEntries(blocks(sizes).map((b, a) => [names[a]!, b])),
-  }));
-  return { ...made, parameters: { ...index.parameters, ...made.parameters } };
-}
-
 function supports(node: Node): Verdict {
   // Other roundings than those of f32 would give other integers at ties.
-  const { compute, round_last, difference } = nodeAttrs(node);
-  if (compute !== 'f32' || round_last === true || difference !== undefined)
-    return no('it is computed with other roundings than those of f32');
+  const { compute, difference } = nodeAttrs(node);
+  if (compute !== 'f32' || difference !== undefined) return no('it is computed with other roundings than those of f32');
   const values = [node.operand('input'), node.results[0]!];
   const float = values.find((v) => layoutOf(v.type.dtype)?.scalar === 'f32');
   if (float === undefined) return no(`the float side is ${values.map((v) => v.type.dtype).join(', ')}, expected f32`);
@@ -83,53 +31,61 @@ function supports(node: Node): Verdict {
     : no(`zero points of ${zero.type.dtype} are not supported`);
 }
 
-/** Scales and zero points: constants of any dtype are held as f32, computed ones as they are. */
-function parameter(name: string, value: Value): { readonly binding: Binding; readonly load: string } {
-  const constant: Constant | undefined = value.constant;
-  if (constant !== undefined)
-    return {
-      binding: { name, type: 'array<f32>', access: 'read', from: floatConstant(constant) },
-      load: `fn ${name}_at(g: u32) -> f32 { return ${name}[g]; }`,
-    };
-  const { dtype } = value.type;
-  return {
-    binding: bindValue(name, value),
-    load: `${loadFunction(name, dtype)}\nfn ${name}_at(g: u32) -> f32 { return ${convert(`load_${name}(g)`, knownLayout(dtype).scalar, 'f32')}; }`,
+function emitQuantize(node: Node): Dispatch {
+  const [input, output] = [node.operand('input'), node.results[0]!];
+  const { qmin, qmax, round_last } = node.attrs as unknown as {
+    readonly qmin: number;
+    readonly qmax: number;
+    readonly round_last: boolean;
   };
+  const group = grouping(node, input);
+  const scale = reciprocal(node.operand('scale'));
+  const zeroValue = node.operandOrNone('zero_point');
+  const zero = zeroValue === undefined ? undefined : parameter('zero', zeroValue);
+  const at = zero === undefined ? '0.0' : 'zero_at(g)';
+  const code = scale.plain
+    ? `code_at(bitcast<f32>(x[i]), bitcast<f32>(reciprocal_at(g)), ${at})`
+    : `code_of(x[i], grid_of(reciprocal_at(g), ${at}))`;
+  return mapDispatch({
+    label: 'quantize',
+    inputs: [],
+    bindings: [bindBits('x', input), scale.binding, ...(zero === undefined ? [] : [zero.binding])],
+    output,
+    ...group,
+    declarations: [
+      scale.load,
+      zero?.load ?? '',
+      codeFunction({ qmin, qmax, roundLast: round_last }),
+      scale.plain ? '' : gridFunctions(),
+      group.declarations,
+    ].join('\n'),
+    element: `let g = group_of(i);\nreturn ${convert(code, 'i32', knownLayout(output.type.dtype).scalar)};`,
+  });
 }
 
-function emit(node: Node, direction: 'quantize' | 'dequantize'): Dispatch {
+function emitDequantize(node: Node): Dispatch {
   const input = node.operand('input');
-  const output = node.results[0]!;
-  const g = node.attrs as unknown as Attributes;
   const group = grouping(node, input);
   const scale = parameter('scale', node.operand('scale'));
   const zeroValue = node.operandOrNone('zero_point');
   const zero = zeroValue === undefined ? undefined : parameter('zero', zeroValue);
   const x = convert('load_x(i)', knownLayout(input.type.dtype).scalar, 'f32');
-  const { scalar } = knownLayout(output.type.dtype);
-  // The lower bound is a NaN's code: max() of a NaN and a number is the number.
-  const quantize = `let s = scale_at(g);
-var r = 1.0 / s;
-let better = fma(r, fma(-s, r, 1.0), r);
-r = select(r, better, better - better == 0.0);
-let q = clamp(round(load_x(i) * r)${zero === undefined ? '' : ' + zero_at(g)'}, ${g.qmin}.0, ${g.qmax}.0);
-return ${convert('i32(q)', 'i32', scalar)};`;
-  const dequantize = `return (${x}${zero === undefined ? '' : ' - zero_at(g)'}) * scale_at(g);`;
   return mapDispatch({
-    label: direction,
+    label: 'dequantize',
     inputs: [['x', input]],
     bindings: [scale.binding, ...(zero === undefined ? [] : [zero.binding])],
-    output,
+    output: node.results[0]!,
     ...group,
-    declarations: [scale.load, zero?.load, group.declarations].filter((t) => t !== undefined).join('\n'),
-    element: `let g = group_of(i);\n${direction === 'quantize' ? quantize : dequantize}`,
+    declarations: [scale.load, zero?.load ?? '', group.declarations].join('\n'),
+    element: `let g = group_of(i);\nreturn (${x}${zero === undefined ? '' : ' - zero_at(g)'}) * scale_at(g);`,
   });
 }
 
 const range = { qmin: -128, qmax: 127 };
 const codes = sample('i8', [4, 6], [-128, 127, 0, 5, -7, 33, 100]);
 const ties = sample('f32', [4, 6], [0.25, 0.75, -0.25, 1.25, -1.75, 1000, -1000, Infinity, -Infinity, 0.125]);
+/** Numbers below 2^-126, near the largest, and those that have no integer. */
+const tiny = sample('f32', [4, 6], [1e-38, -2e-38, 6e-39, NaN, 3e38, -Infinity]);
 const scales = (...shape: number[]): SampleTensor => sample('f32', shape, [0.5, 0.1, 0.3, 0.007]);
 const zeros = (...shape: number[]): SampleTensor => sample('i64', shape, [3, -5, 0, 127]);
 
@@ -156,9 +112,19 @@ export const quantizeKernels: readonly WebGPUKernel[] = [
     op: quant.Quantize,
     packs: ['scale', 'zero_point'],
     error: exact,
-    samples: samplesFor(ties, 'i8'),
+    samples: [
+      ...samplesFor(ties, 'i8'),
+      {
+        operands: { input: ties, scale: scales(), zero_point: zeros() },
+        attrs: { granularity: 'tensor', dtype: 'i8', round_last: true, ...range },
+      },
+      ...[fixed, (t: SampleTensor) => t].map((as): KernelSample => ({
+        operands: { input: tiny, scale: as(sample('f32', [4], [2 ** -126, 1e-30, 2 ** 126, Infinity])) },
+        attrs: { granularity: 'axis', axis: 0, dtype: 'i8', ...range },
+      })),
+    ],
     supports,
-    emit: (node) => [emit(node, 'quantize')],
+    emit: (node) => [emitQuantize(node)],
   }),
   defineKernel({
     name: 'quantize/quant.dequantize',
@@ -167,6 +133,6 @@ export const quantizeKernels: readonly WebGPUKernel[] = [
     error: dequantizeError,
     samples: samplesFor(codes, 'f32'),
     supports,
-    emit: (node) => [emit(node, 'dequantize')],
+    emit: (node) => [emitDequantize(node)],
   }),
 ];
