@@ -3,6 +3,7 @@ import { scalarOf } from './attributes.js';
 import { quote, unsupported } from './errors.js';
 import type { Call, Handle, Lowering } from './lowering.js';
 import { defineFresh, type Handler } from './handler.js';
+import { embeddingHandlers } from './embedding-handlers.js';
 import { quantHandlers } from './quant-handlers.js';
 import type { Argument } from './schema.js';
 
@@ -154,10 +155,12 @@ const byName: Readonly<Record<string, Handler>> = {
   _print: drop,
 };
 
+const quantized: Readonly<Record<string, Handler>> = { ...quantHandlers, ...embeddingHandlers };
+
 /** The handler of an operator, when its op's definition alone does not do. */
 export function handlerOf(namespace: string, name: string): Handler | undefined {
   if (namespace === 'aten') return Object.hasOwn(byName, name) ? byName[name] : undefined;
   if (namespace === 'prims' && name === 'convert_element_type') return cast(true);
   const key = `${namespace}.${name}`;
-  return Object.hasOwn(quantHandlers, key) ? quantHandlers[key] : undefined;
+  return Object.hasOwn(quantized, key) ? quantized[key] : undefined;
 }
