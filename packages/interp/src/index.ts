@@ -1,4 +1,5 @@
 export { decomposition } from './decompose.js';
+export { Float32Evaluator, fma32 } from './float32.js';
 export { largestSum } from './largest-sum.js';
 export { Evaluator, runGraph, type RunOptions, type RunResult } from './run.js';
 export { bindSymbols, concreteAttrs, concreteType } from '@qfuse/ir';

@@ -1,0 +1,53 @@
+import { aten } from '@qfuse/ops';
+import { type AnyOp, graphReturn, type Node, type Value } from '@qfuse/plugin';
+import type { Annotations } from '../annotation.js';
+import { type NodeFilter, parameterOf } from '../scopes.js';
+import type { QuantizationConfig, QuantizationSpec } from '../spec.js';
+
+/** Annotates the operators of one kind that `accepts` takes and that are not annotated yet. torch: `register_annotator` */
+export type Annotator = (annotations: Annotations, config: QuantizationConfig, accepts: NodeFilter) => void;
+
+/** Kinds of operators that configurations can be given for. */
+export type OperatorType = 'linear' | 'conv' | 'conv-transpose' | 'adaptive-avg-pool2d' | 'add' | 'mul' | 'cat' | 'embedding';
+
+/** A function that says whether a node is of one of `ops`. */
+export const isOneOf = (...ops: readonly AnyOp[]): ((node: Node | undefined) => node is Node) => {
+  const known = new Set<AnyOp>(ops);
+  return (node): node is Node => node !== undefined && known.has(node.op);
+};
+
+/** Whether a node is a relu. */
+export const isRelu = isOneOf(aten.Relu);
+
+/** The nodes of `graph` that `is` takes, in list order. */
+export const nodesOf = ({ graph }: Annotations, is: (node: Node) => boolean): readonly Node[] => [...graph.nodes()].filter(is);
+
+/** The relu that alone reads a node. */
+export function onlyRelu(node: Node): Node | undefined {
+  const readers = node.results.flatMap((r) => r.readers());
+  const [reader] = readers;
+  return readers.length === 1 && reader !== graphReturn && isRelu(reader as Node) ? (reader as Node) : undefined;
+}
+
+/** The values that a node reads as parameters: those of the operands `weight` and `bias`. */
+export const parametersOf = (node: Node): readonly Value[] =>
+  ['weight', 'bias'].flatMap((name) => {
+    const value = node.operandOrNone(name);
+    return value === undefined ? [] : [parameterOf(node, value)];
+  });
+
+/** Whether the weight of a node is known at compile time. */
+export const hasConstantWeight = (node: Node): boolean => node.operand('weight').constant !== undefined;
+
+/** Specs of an operator with activation, weight and bias. */
+export const weightedInputs = (config: QuantizationConfig, node: Node) => ({
+  input: config.inputActivation,
+  weight: fitted(config.weight, node.operand('weight')),
+  bias: node.operandOrNone('bias') === undefined ? undefined : config.bias,
+});
+
+/** A group that is a whole row of a matrix is a channel. */
+export function fitted(spec: QuantizationSpec | undefined, { type: { shape } }: Value): QuantizationSpec | undefined {
+  if (spec?.granularity.kind !== 'group' || shape.length !== 2 || spec.granularity.size !== shape[1]) return spec;
+  return { ...spec, granularity: { kind: 'axis', axis: 0 } };
+}
