@@ -1,4 +1,5 @@
 // `node tools/gpu/bundle.mjs OUT_FOLDER`: bundles check.mjs with everything of this workspace into one file, beside the fixtures it reads.
+// What a bare machine needs besides: Node, the npm package `webgpu`, and a Vulkan loader with the libEGL that NVIDIA's driver asks for.
 import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -19,6 +20,6 @@ await build({
   conditions: ['@qfuse/source'],
   external: ['webgpu', '@qfuse/swiftshader-linux-x64'],
 });
-const wanted = /^(linear_qcs|mlp_qcs8w_tied|digits_mlp_|hf_bert_w8_dyn|hf_gpt2_w8|hf_torch_encoder_w8).*(?<!\.float)\.(pt2|safetensors)$/;
+const wanted = /(?<!\.float)\.(pt2|safetensors)$/;
 const folder = join(workspaceRoot, 'fixtures/pt2');
 for (const file of readdirSync(folder)) if (wanted.test(file)) cpSync(join(folder, file), join(out, 'fixtures', file));
