@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly buffers?: ReadonlyMap<string, HostTensor> | undefined;
   /** Is told each result, those without a reader included. The tensor must not be changed. */
   readonly observe?: ((value: Value, tensor: HostTensor) => void) | undefined;
+  /** May put another tensor of the same type in the place of a result, before it is observed. */
+  readonly replace?: ((value: Value, tensor: HostTensor) => HostTensor) | undefined;
 }
 
 /**
@@ -49,7 +51,7 @@ export function runGraph(
   graph: Graph,
   inputs: readonly HostTensor[],
   evaluator: Evaluator = new Evaluator(),
-  { buffers, observe }: RunOptions = {},
+  { buffers, observe, replace }: RunOptions = {},
 ): RunResult {
   const bindings = bindSymbols(graph, inputs);
   const values = new Map<Value, HostTensor>(graph.inputs.map((v, i) => [v, inputs[i]!]));
@@ -74,8 +76,9 @@ export function runGraph(
       return evaluator.evaluate(node.op, slots, attrs, types);
     });
     results.forEach((r, i) => {
-      observe?.(r, out[i]!);
-      if (r.useCount > 0) values.set(r, out[i]!);
+      const tensor = replace?.(r, out[i]!) ?? out[i]!;
+      observe?.(r, tensor);
+      if (r.useCount > 0) values.set(r, tensor);
     });
     for (const v of operands) {
       if (v === undefined) continue;

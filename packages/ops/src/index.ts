@@ -22,4 +22,5 @@ export {
 } from './fused/quantized-input.js';
 export { type BoundsVerdict, clampedAgain, clampedBounds, clampOps, limitsRange } from './fused/clamp-bounds.js';
 export { type IntegerLinear, integerLinear, type IntegerLinearNodes, type IntegerLinearVerdict, viewedAs } from './fused/integer-linear.js';
+export { arithmeticRounder } from './quant/rounders.js';
 export * from './all.js';

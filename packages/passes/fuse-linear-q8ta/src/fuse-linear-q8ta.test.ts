@@ -38,7 +38,8 @@ function drawnBy(random: Random): Drawn {
 }
 
 function resultScale(edit: Editor, random: Random): Value {
-  const { scale } = drawnBy(random);
+  // Now and then not the grid of the others.
+  const scale = drawnBy(random).scale * mostly(random, 1, 1.3);
   const dtype = random.pick(['f32', 'f32', 'f32', 'f64', 'f16'] as const);
   if (random.chance(0.03)) return edit.addInput('o', tensorType(dtype, []));
   return edit.constant(constantOf(tensorOf(dtype, random.pick([[], [1]]), [scale])), 'o');
@@ -46,7 +47,9 @@ function resultScale(edit: Editor, random: Random): Value {
 
 function resultZero(edit: Editor, random: Random): Value | undefined {
   const { zero } = drawnBy(random);
-  return zero === 0 ? undefined : edit.constant(constantOf(tensorOf(mostly(random, 'i32', 'i64', 'f32'), [], [zero])), 'p');
+  return zero === 0
+    ? undefined
+    : edit.constant(constantOf(tensorOf(mostly(random, 'i32', 'i64', 'f32'), [], [mostly(random, zero, zero + 1)])), 'p');
 }
 
 const grid = (random: Random): Readonly<Record<string, unknown>> => {
