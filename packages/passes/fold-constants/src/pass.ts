@@ -9,8 +9,8 @@ const DEFAULT_LIMIT = 1 << 16;
  * constant, computed by the op's own reference.
  *
  * Growth is bounded: a result that is more than `limit` bytes larger than the operands it replaces stays a node,
- * so that `full([4096, 4096])` does not become 64 MiB of file. `quant.dequantize` of a weight stays too, it would
- * undo the quantization; `dequantize = true` folds it.
+ * so that `full([4096, 4096])` does not become 64 MiB of file. `quant.dequantize` of a weight (integers of 8 bits and less) stays
+ * too, it would undo the quantization; `dequantize = true` folds it. Wider integers stand for a bias, which is used as a float.
  */
 export const pass: Pass = definePass({
   name: 'fold-constants',
@@ -21,7 +21,7 @@ export const pass: Pass = definePass({
   run: ({ graph, edit, options }) => {
     let folded = 0;
     for (const node of graph.nodes()) {
-      if (!foldable(node) || (!options.dequantize && node.op.name === 'quant.dequantize')) continue;
+      if (!foldable(node) || (!options.dequantize && isQuantizedWeight(node))) continue;
       if (growth(node) > options.limit) continue;
       const results = computed(node);
       if (results === undefined) continue;
@@ -32,6 +32,13 @@ export const pass: Pass = definePass({
     return { changed: folded > 0, stats: { folded } };
   },
 });
+
+/** Whether a node dequantizes integers whose declared range fits 8 bits, which kernels read as they are. */
+function isQuantizedWeight(node: Node): boolean {
+  if (node.op.name !== 'quant.dequantize') return false;
+  const { qmin, qmax } = node.attrs as unknown as { readonly qmin: number; readonly qmax: number };
+  return qmin >= -128 && qmax <= 255;
+}
 
 /** Bytes of the results minus bytes of the operands that only this node reads, which go away with it. */
 function growth(node: Node): number {
