@@ -1,5 +1,5 @@
 import { type AnyOp, applyRules, Editor, parseGraph, printGraph, tensorType } from '@qfuse/plugin';
-import { allOps, opTable, quant } from '@qfuse/ops';
+import { allOps, aten, opTable, quant } from '@qfuse/ops';
 import { expectEquivalent, type Random, readGraph, type Soil, testPass } from '@qfuse/testing';
 import { describe, expect, test } from 'vitest';
 import foldQdq, { dropFakeQuantize, pass } from './index.js';
@@ -31,7 +31,9 @@ const soil: Soil = {
             [3e38, 3e38],
           ),
         },
-  attrs: (op: AnyOp, random) => {
+  attrs: (op: AnyOp, random, operands) => {
+    if (op === aten.Permute) return { dims: [1, 0] };
+    if (op === aten.View) return { size: operands[0]!.type.shape.toReversed() };
     const [qmin, qmax] = mostly(random, integers.i8, integers.u8, integers.i4);
     const shared = {
       granularity: 'tensor',

@@ -1,5 +1,7 @@
 import {
   any,
+  type AnyOp,
+  type Builder,
   constant,
   decodeElements,
   defineRule,
@@ -9,11 +11,13 @@ import {
   numel,
   op,
   type Rule,
+  tensorType,
+  through,
   type Value,
   type Verdict,
   yes,
 } from '@qfuse/plugin';
-import { quant } from '@qfuse/ops';
+import { aten, behindViews, fused, quant } from '@qfuse/ops';
 
 const scale = constant().as('scale');
 
@@ -62,32 +66,55 @@ function comesBack(q: Quantize, scale: Value): Verdict {
   return far === undefined ? yes : no(`with the zero point ${far} not every integer of [${qmin}, ${qmax}] comes back`);
 }
 
-/** Whether `integers` hold only numbers of the range of `q`: by their dtype, or because another quantize made them. */
+/** Ops that keep their first result within `qmin` and `qmax`. */
+const bounded: readonly AnyOp[] = [quant.Quantize, fused.DynamicQuantize, fused.Q8taLinear];
+
+/** Whether `integers` hold only numbers of the range of `q`: by their dtype, or because they were quantized to it. */
 function inRange(integers: Value, { attrs: { qmin, qmax } }: Quantize): Verdict {
   const [low, high] = integerRange(integers.type.dtype).map(Number) as [number, number];
   if (qmin <= low && qmax >= high) return yes;
-  const { producer } = integers;
-  const made = producer?.op === quant.Quantize ? (producer as Quantize).attrs : undefined;
-  return made !== undefined && made.qmin >= qmin && made.qmax <= qmax ? yes : no(`the integers are not known to lie in [${qmin}, ${qmax}]`);
+  const source = behindViews(integers);
+  const made = source.producer !== undefined && bounded.includes(source.producer.op) && source === source.producer.results[0];
+  const range = made ? (source.producer.attrs as Quantize['attrs']) : undefined;
+  return range !== undefined && range.qmin >= qmin && range.qmax <= qmax
+    ? yes
+    : no(`the integers are not known to lie in [${qmin}, ${qmax}]`);
+}
+
+/** The integers as views and permutes (outermost first) arrange the numbers that they stand for. */
+function arranged(integers: Value, moves: readonly Node[], b: Builder): Value {
+  return moves.reduceRight((self, node) => {
+    const types = [tensorType(self.type.dtype, node.result.type.shape)];
+    return node.op === aten.Permute
+      ? b.create(aten.Permute, { self }, { dims: (node as Node<typeof aten.Permute>).attrs.dims }, { types }).result
+      : b.create(aten.View, { self }, { size: node.result.type.shape }, { types }).result;
+  }, integers);
 }
 
 /**
  * quantize(dequantize(q, s, z), s, z) ⇒ q
  *
- * Exact when both have one grid, q holds only numbers of [qmin, qmax], and s and z are constants for which every such
+ * Also with views and permutes between, which then arrange q, where one grid holds for the whole tensor. Exact when both have one grid, q holds only numbers of [qmin, qmax], and s and z are constants for which every such
  * number comes back: (q − z)·s lies within half a step of its grid point.
  */
 export const requantizeSame: Rule = defineRule({
   name: 'fold-qdq/quantize-dequantize',
   summary: 'quantizing what was just dequantized with the same parameters changes nothing',
   root: op(quant.Quantize, {
-    input: op(quant.Dequantize, { input: any().as('integers'), scale })
-      .shared()
-      .as('dequantize'),
+    input: through(
+      [aten.View, aten.Permute],
+      op(quant.Dequantize, { input: any().as('integers'), scale })
+        .shared()
+        .as('dequantize'),
+      'moves',
+      'shared',
+    ),
     scale,
   }),
   numerics: 'exact',
-  where: ({ integers, dequantize, scale: s }, { root }) => {
+  where: ({ integers, dequantize, scale: s, moves }, { root }) => {
+    if (moves.length > 0 && root.attrs.granularity !== 'tensor')
+      return no(`${moves[0]!.op.name} moves elements away from their scales (granularity "${root.attrs.granularity}")`);
     if (integers.type.dtype !== root.result.type.dtype)
       return no(`the integers are ${integers.type.dtype} and become ${root.result.type.dtype}`);
     const grid = sameGrid(root, dequantize);
@@ -103,7 +130,7 @@ export const requantizeSame: Rule = defineRule({
     const back = comesBack(root, s);
     return back.ok ? inRange(integers, root) : back;
   },
-  rewrite: ({ integers }) => integers,
+  rewrite: ({ integers, moves }, b) => arranged(integers, moves, b),
 });
 
 /**
