@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Outcome, readSamples, type Sample, tryOnDevice } from '../test/opinfo.js';
 
 /** Samples that are right; to be raised, never lowered. */
-const RIGHT = 626;
+const RIGHT = 684;
 
 /** Why a sample does not run on the device. Anything else is a defect. */
 const reasons: readonly (readonly [name: string, code: string, message: RegExp])[] = [

@@ -24,10 +24,12 @@ import { parametricKernels } from './parametric.js';
 import { quantizeKernels } from './quantize.js';
 import { rearrangeKernels } from './rearrange.js';
 import { reduceKernels } from './reduce.js';
+import { resampleKernels } from './resample.js';
 import { scatterKernels } from './scatter.js';
 import { searchKernels } from './search.js';
 import { selectKernels } from './select.js';
 import { softmaxKernels } from './softmax.js';
+import { sortKernels } from './sort.js';
 import { spaceKernels } from './spaces.js';
 import { takeKernels } from './take.js';
 import { unaryKernels } from './unary.js';
@@ -52,6 +54,8 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...indexWriteKernels,
   ...maskedPutKernels,
   ...searchKernels,
+  ...sortKernels,
+  ...resampleKernels,
   ...fillKernels,
   ...spaceKernels,
   ...reduceKernels,
