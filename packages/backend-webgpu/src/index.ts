@@ -30,7 +30,16 @@ export type { Timing } from './profile.js';
 export type { RunOptions, WebGPUProgram, WebGPURunResult } from './program.js';
 export { createKernelRegistry, type KernelRegistry, type Selection } from './registry.js';
 export { deviceConstant, type Layout, layoutOf, type ScalarType, storageBytes } from './storage.js';
-export { createTarget, portableTarget, type TargetLimits, type TargetOptions, type WebGPUTarget, withLimits } from './target.js';
+export {
+  type Accuracy,
+  createTarget,
+  portableTarget,
+  type SubgroupMatrix,
+  type TargetLimits,
+  type TargetOptions,
+  type WebGPUTarget,
+  withLimits,
+} from './target.js';
 export { bindValue, loadFunction, storeWords, wordsFor } from './wgsl/elements.js';
 export { type Access, broadcastIndexing, type Indexing, indexing, rowMajor } from './wgsl/indexing.js';
 export { mapDispatch, type MapInit } from './wgsl/map.js';

@@ -10,6 +10,7 @@ import {
   packedGroups,
   packedScaleBytes,
   packScales,
+  packTops,
   packWeight,
   packZeroPoints,
   zeroPointsFit,
@@ -136,4 +137,12 @@ test('a zero point that no float difference holds is refused', () => {
     ok: false,
     why: expect.stringContaining('8388608'),
   });
+});
+
+test('a power of two for each row that is as large as its scales', () => {
+  const scales = constantOf(tensorOf('f32', [3, 2], [0.25, 0.1, -5, 3, 0, 0]));
+  const tops = packTops(packScales(scales, 64));
+  expect(floats(tops.bytes())).toEqual([0.25, 8, 1, 1, 1, 1, 1, 1]);
+  const extreme = constantOf(tensorOf('f32', [2, 1], [3e38, 1e-45]));
+  expect(floats(packTops(packScales(extreme, 64)).bytes()).slice(0, 2)).toEqual([2 ** 126, 2 ** -126]);
 });

@@ -115,16 +115,41 @@ export const packScales = (scales: Constant, k: number, from = 0, to = scales.ty
 export const packZeroPoints = (zeros: Constant, k: number, from = 0, to = zeros.type.shape[0] as number): Constant =>
   packPerGroup(zeros, 'i32', k, from, to);
 
+/**
+ * For each packed row a power of two that is at least as large as all its scales, 1 where they are 0: kernels in half precision scale weights
+ * relative to it, so that the scales of a row may be of any magnitude. `scales` is what {@link packScales} gave.
+ */
+export function packTops(scales: Constant): Constant {
+  const [blocks, groups] = scales.type.shape as readonly number[] as readonly [number, number];
+  return scales.derive('powers of two', tensorType('f32', [blocks * ROWS_PER_BLOCK]), (bytes) => {
+    const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    const tops = new Float32Array(blocks * ROWS_PER_BLOCK);
+    for (let i = 0; i < values.length; i++) {
+      const row = Math.floor(i / (ROWS_PER_BLOCK * groups)) * ROWS_PER_BLOCK + (i % ROWS_PER_BLOCK);
+      tops[row] = Math.max(tops[row]!, Math.abs(values[i]!));
+    }
+    // Within the exponents that have a reciprocal.
+    const power = (top: number): number => (top === 0 ? 1 : 2 ** Math.min(Math.max(Math.ceil(Math.log2(top)), -126), 126));
+    return new Uint8Array(tops.map(power).buffer);
+  });
+}
+
 /** Kernels add up to 2^23 + 128 to zero points, and subtract the sum from integers as large: exact in f32 up to this. */
 const LARGEST_ZERO = 2 ** 22;
 
+/** The zero point of the largest magnitude. */
+export function largestZero(zeros: Constant): number {
+  const { dtype, shape } = zeros.type;
+  const values = decodeElements(dtype, zeros.bytes(), countOf(shape as readonly number[])) as ArrayLike<number | bigint>;
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) if (Math.abs(Number(values[i])) > Math.abs(largest)) largest = Number(values[i]);
+  return largest;
+}
+
 /** Whether all zero points are small enough for exact differences in f32. */
 export function zeroPointsFit(zeros: Constant): Verdict {
-  const { dtype, shape } = zeros.type;
-  if (['i8', 'u8', 'i4', 'u4', 'i16', 'u16'].includes(dtype)) return yes;
-  const values = decodeElements(dtype, zeros.bytes(), countOf(shape as readonly number[])) as ArrayLike<number | bigint>;
-  const far = Array.prototype.find.call(values, (z: number | bigint) => Math.abs(Number(z)) > LARGEST_ZERO) as number | bigint | undefined;
-  return far === undefined ? yes : no(`the weight has the zero point ${far}, expected at most 2^22 in magnitude`);
+  const far = largestZero(zeros);
+  return Math.abs(far) <= LARGEST_ZERO ? yes : no(`the weight has the zero point ${far}, expected at most 2^22 in magnitude`);
 }
 
 function packPerGroup(source: Constant, dtype: 'f32' | 'i32', k: number, from: number, to: number): Constant {

@@ -13,6 +13,21 @@ export interface TargetLimits {
 }
 
 /**
+ * How exactly kernels with float inputs compute: `f32` in that; `f16` may round inputs and products to half precision, where a
+ * kernel has such a form and the device can. Sums over many terms are in f32 all the same.
+ */
+export type Accuracy = 'f32' | 'f16';
+
+/** One shape of a device's matrix units: an M×K matrix times a K×N matrix gives an M×N matrix. */
+export interface SubgroupMatrix {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+/**
  * What a device offers, as plain data: kernels are chosen by it at compile time, with or without the device at hand.
  * Two equal targets get equal programs.
  */
@@ -29,6 +44,10 @@ export interface WebGPUTarget {
   readonly languageFeatures: readonly string[];
   /** Smallest and largest number of invocations in a subgroup; 0 without the feature `subgroups`. */
   readonly subgroupSize: readonly [number, number];
+  /** Shapes of matrix units; none without the feature `chromium-experimental-subgroup-matrix`. */
+  readonly subgroupMatrices?: readonly SubgroupMatrix[] | undefined;
+  /** Default `f32`: nothing is rounded to less unless somebody asks for it. */
+  readonly accuracy?: Accuracy | undefined;
   readonly limits: TargetLimits;
 }
 
@@ -59,6 +78,7 @@ export const portableTarget: WebGPUTarget = Object.freeze({
 export interface TargetOptions {
   /** `navigator.gpu.wgslLanguageFeatures`, where the caller has it. */
   readonly languageFeatures?: Iterable<string> | undefined;
+  readonly accuracy?: Accuracy | undefined;
 }
 
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic render/i;
@@ -66,7 +86,9 @@ const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic re
 /** Describes `device`. Limits are those of the device, which are the portable ones unless more was required of it. */
 export function createTarget(device: GPUDevice, options: TargetOptions = {}): WebGPUTarget {
   // Browsers before the attribute `adapterInfo` of devices say nothing of the adapter.
-  const info = (device as { readonly adapterInfo?: Partial<GPUAdapterInfo> }).adapterInfo ?? {};
+  const info =
+    (device as { readonly adapterInfo?: Partial<GPUAdapterInfo> & { readonly subgroupMatrixConfigs?: Iterable<SubgroupMatrix> } })
+      .adapterInfo ?? {};
   const { vendor = '', architecture = '', device: model = '', description = '' } = info;
   const limits = Object.fromEntries(
     Object.keys(portableTarget.limits).map((name) => [name, device.limits[name as keyof TargetLimits]]),
@@ -79,6 +101,12 @@ export function createTarget(device: GPUDevice, options: TargetOptions = {}): We
     features: Object.freeze([...device.features].sort()),
     languageFeatures: Object.freeze([...(options.languageFeatures ?? [])].sort()),
     subgroupSize: Object.freeze([info.subgroupMinSize ?? 0, info.subgroupMaxSize ?? 0] as const),
+    subgroupMatrices: Object.freeze(
+      [...(info.subgroupMatrixConfigs ?? [])].map(({ componentType, resultComponentType, M, N, K }) =>
+        Object.freeze({ componentType, resultComponentType, M, N, K }),
+      ),
+    ),
+    ...(options.accuracy === undefined ? {} : { accuracy: options.accuracy }),
     limits: Object.freeze(limits),
   });
 }

@@ -13,7 +13,7 @@ import {
   tensorType,
   type Value,
 } from '@qfuse/plugin';
-import type { ErrorBound } from '../src/kernel.js';
+import type { ErrorBound, WebGPUKernel } from '../src/kernel.js';
 import { weightOnlyLinearKernels } from '../src/kernels/linear-weight-only.js';
 import { createTarget, portableTarget, type WebGPUTarget, withLimits } from '../src/target.js';
 import { inputFor, randomNumbers } from './compare.js';
@@ -196,10 +196,11 @@ export async function checkLayer(
   options: LayerOptions & { readonly rows: number },
   target: WebGPUTarget,
   x?: HostTensor,
+  kernels: readonly WebGPUKernel[] = weightOnlyLinearKernels,
 ): Promise<string[]> {
   const graph = layer(options);
   const { rows, k, n } = options;
   const inputs = graph.inputs.map((v, i) => (i === 0 ? (x ?? inputFor(v, [rows, k], n + rows)) : inputFor(v, [n], k)));
-  const [y] = await runGuarded(device, graph, inputs, weightOnlyLinearKernels, target);
+  const [y] = await runGuarded(device, graph, inputs, kernels, target);
   return outside(y!, sumsOf(graph, inputs), k, weightOnlyLinearKernels[0]!.error).wrong;
 }

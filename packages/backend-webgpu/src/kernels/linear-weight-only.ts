@@ -4,6 +4,7 @@ import { type Cost, defineKernel, type Dispatch, type ErrorBound, type Sizes, ty
 import { floatConstant } from '../packing.js';
 import type { WebGPUTarget } from '../target.js';
 import { packedLinear } from '../wgsl/packed-linear.js';
+import type { PackedLinear } from '../wgsl/packed-weights.js';
 import { packedTable, tableBytes, tableFits } from './packed-table.js';
 
 /**
@@ -14,7 +15,8 @@ import { packedTable, tableBytes, tableFits } from './packed-table.js';
  * The differences of integers are exact. Each term then meets at most K + 4 roundings, whatever the order of the sum: one of its
  * product, K − 1 of additions, one each for the scale as f32, the product with it, the sum of groups, the bias. So with
  * u = 2^-24: |y − y64| ≤ (K + 4) · u · (Σ|x · w| + |bias|), plus what an implementation may flush to zero below 2^-126 in
- * each of these steps. Sums of x times integers must stay below 2^128.
+ * each of these steps. Sums of x times integers must stay below 2^128. With the target's accuracy `f16` it is the bound of
+ * `packed-halves.ts` instead.
  */
 const error: ErrorBound = { absolute: 2 ** -100, relative: 4 * 2 ** -24, perTerm: 2 ** -24, sums: true };
 
@@ -30,33 +32,33 @@ function supports(node: Node, bits: 4 | 8, target: WebGPUTarget): Verdict {
   return fits.ok ? yes : fits;
 }
 
-function emit(node: Node, bits: 4 | 8, target: WebGPUTarget): readonly Dispatch[] {
+const emit = (node: Node, bits: 4 | 8, target: WebGPUTarget): readonly Dispatch[] =>
+  packedLayers(node, bits, target).flatMap((layer) => packedLinear(layer, target));
+
+/** The layer that a node stands for, in parts where its weight is larger than a binding. */
+export function packedLayers(node: Node, bits: 4 | 8, target: WebGPUTarget): readonly PackedLinear[] {
   const table = packedTable(node, bits, target);
   const input = node.operand('input');
   const bias = node.operandOrNone('bias');
   const lead = input.type.shape.slice(0, -1);
   const rows = (sizes: Sizes): number => lead.reduce((m: number, d) => m * sizes.dim(d), 1);
-  return table.shards.flatMap(({ from, to, weight, scales, zeros }) =>
-    packedLinear(
-      {
-        format: table.format,
-        k: table.k,
-        n: to - from,
-        first: from,
-        columns: table.n,
-        groups: table.groups,
-        x: input,
-        w: weight,
-        scales,
-        zeros,
-        bias: bias?.constant === undefined ? bias : floatConstant(bias.constant),
-        y: node.results[0]!,
-        rows,
-        staticRows: isStatic(lead) ? countOf(lead) : undefined,
-      },
-      target,
-    ),
-  );
+  return table.shards.map(({ from, to, weight, scales, zeros }) => ({
+    format: table.format,
+    k: table.k,
+    n: to - from,
+    first: from,
+    columns: table.n,
+    groups: table.groups,
+    x: input,
+    w: weight,
+    scales,
+    zeros,
+    largestZero: table.largestZero,
+    bias: bias?.constant === undefined ? bias : floatConstant(bias.constant),
+    y: node.results[0]!,
+    rows,
+    staticRows: isStatic(lead) ? countOf(lead) : undefined,
+  }));
 }
 
 function cost(node: Node, bits: 4 | 8, sizes: Sizes): Cost {

@@ -2,6 +2,7 @@ import { type Constant, countOf, type Node, no, type Verdict, yes } from '@qfuse
 import {
   cellsAlong,
   groupsOf,
+  largestZero,
   packedFormat,
   packedGroups,
   packScales,
@@ -21,6 +22,8 @@ export interface PackedTable {
   readonly n: number;
   readonly k: number;
   readonly groups: number;
+  /** The largest magnitude of a zero point; 0 without any. */
+  readonly largestZero: number;
   /** Parts of whole rows that fit into a binding each. */
   readonly shards: readonly TableShard[];
 }
@@ -79,7 +82,7 @@ export function packedTable(node: Node, bits: 4 | 8, target: WebGPUTarget): Pack
       zeros: zeros === undefined ? undefined : packZeroPoints(zeros, k, from, to),
     };
   });
-  return { format, n, k, groups, shards };
+  return { format, n, k, groups, shards, largestZero: zeros === undefined ? 0 : Math.abs(largestZero(zeros)) };
 }
 
 /** Bytes of `rows` rows with their scales and zero points, without padding; of all rows when not given. */

@@ -1,17 +1,21 @@
-import type { Dispatch, Scratch, Sizes } from '../kernel.js';
+import type { Binding, Dispatch, Scratch, Sizes } from '../kernel.js';
 import { ROWS_PER_BLOCK } from '../packing.js';
 import type { WebGPUTarget } from '../target.js';
 import { finish, launchFor, loadX, packedBindings, type PackedLinear, packedParameters, range } from './packed-weights.js';
 import { tileLoads } from './packed-gemm-loads.js';
 import { groupsFor, shader } from './shader.js';
 
-/** Sizes of the tiles of a workgroup and of a thread, and how many workgroups a device should have of them. */
-export interface Tiles {
+/** The tile of a workgroup, and how many workgroups a device should have of them. */
+export interface TileSize {
   readonly m: number;
   readonly n: number;
+  readonly enough: number;
+}
+
+/** With the tile of a thread. */
+export interface Tiles extends TileSize {
   readonly threadM: number;
   readonly threadN: number;
-  readonly enough: number;
 }
 
 /** K that goes through workgroup memory at a time. */
@@ -39,10 +43,11 @@ export function tilesFor({ limits }: WebGPUTarget): readonly { readonly rows: nu
 
 const component = 'xyzw';
 
-const tilesOf = ({ n }: PackedLinear, tiles: Tiles, m: number): number => Math.ceil(m / tiles.m) * Math.ceil(n / tiles.n);
+/** Tiles for `m` rows. */
+export const tilesOf = ({ n }: PackedLinear, tiles: TileSize, m: number): number => Math.ceil(m / tiles.m) * Math.ceil(n / tiles.n);
 
 /** Into how many parts K is cut, so that few tiles still keep the device busy. */
-export function splitsFor(init: PackedLinear, tiles: Tiles, m: number): number {
+export function splitsFor(init: PackedLinear, tiles: TileSize, m: number): number {
   const steps = Math.ceil(init.k / DEPTH);
   return Math.max(1, Math.min(Math.floor(tiles.enough / tilesOf(init, tiles, m)), Math.floor(steps / LEAST_STEPS), MOST_SPLITS));
 }
@@ -54,19 +59,29 @@ export function splitsFor(init: PackedLinear, tiles: Tiles, m: number): number {
  * tiles, K is cut into parts whose sums go through scratch memory and are added by a second dispatch.
  */
 export function packedGemm(init: PackedLinear, tiles: Tiles, takes: (m: number) => boolean): readonly Dispatch[] {
-  const partial: Scratch = {
-    scratch: 'partial sums',
-    bytes: (sizes: Sizes) => {
-      const m = init.rows(sizes);
-      const splits = m > 0 && takes(m) ? splitsFor(init, tiles, m) : 1;
-      return splits === 1 ? 0 : 4 * splits * m * init.n;
-    },
-  };
+  const bindings = packedBindings(init, 'vec4', partialScratch(init, tiles, takes));
+  const value = init.groups === 1 ? 'sum * scales[n / 4u][n % 4u]' : 'sum';
   const splits = init.staticRows === undefined ? undefined : splitsFor(init, tiles, init.staticRows);
-  return [tileDispatch(init, tiles, partial, takes), ...(splits === 1 ? [] : [joinDispatch(init, tiles, partial, takes)])];
+  return [tileDispatch(init, tiles, takes, bindings, value), ...(splits === 1 ? [] : [addParts(init, tiles, takes, bindings, value)])];
 }
 
-function tileDispatch(init: PackedLinear, tiles: Tiles, partial: Scratch, takes: (m: number) => boolean): Dispatch {
+/** Sums of parts of K, [part, m, n]; nothing where K is not cut. */
+export const partialScratch = (init: PackedLinear, tiles: TileSize, takes: (m: number) => boolean): Scratch => ({
+  scratch: 'partial sums',
+  bytes: (sizes: Sizes) => {
+    const m = init.rows(sizes);
+    const splits = m > 0 && takes(m) ? splitsFor(init, tiles, m) : 1;
+    return splits === 1 ? 0 : 4 * splits * m * init.n;
+  },
+});
+
+function tileDispatch(
+  init: PackedLinear,
+  tiles: Tiles,
+  takes: (m: number) => boolean,
+  bindings: readonly Binding[],
+  value: string,
+): Dispatch {
   const threads = (tiles.m / tiles.threadM) * (tiles.n / tiles.threadN);
   const [columnsOfThreads, rowsOfThreads] = [tiles.n / tiles.threadN, tiles.m / tiles.threadM];
   const [quadsM, quadsN] = [tiles.m / 4, tiles.n / 4];
@@ -137,8 +152,7 @@ ${results.join('\n')}`;
     loads.functions,
     finish(init),
     `fn store(part: u32, m: u32, n: u32, sum: f32) {
-  if (P.splits == 1u) { finish(m, n, sum${init.groups === 1 ? ' * scales[n / 4u][n % 4u]' : ''}); }
-  else { partial[(part * P.m + m) * P.n + n] = sum; }
+  if (P.splits == 1u) { finish(m, n, ${value}); } else { partial[(part * P.m + m) * P.n + n] = sum; }
 }`,
     `var<workgroup> tile_x: array<vec4<f32>, ${DEPTH * quadsM}>;`,
     `var<workgroup> tile_w: array<vec4<f32>, ${DEPTH * quadsN}>;`,
@@ -146,7 +160,7 @@ ${results.join('\n')}`;
   return shader({
     label: `gemm ${tiles.m}×${tiles.n}`,
     threads,
-    bindings: packedBindings(init, 'vec4', partial),
+    bindings,
     parameters: { ...packedParameters, splits: 'u32' },
     declarations: declarations.filter((t) => t !== '').join('\n'),
     body,
@@ -159,20 +173,26 @@ ${results.join('\n')}`;
   });
 }
 
-/** Adds the parts of each result in order. */
-function joinDispatch(init: PackedLinear, tiles: Tiles, partial: Scratch, takes: (m: number) => boolean): Dispatch {
+/** Adds the parts of each result in order; `value` is an expression over `sum`, `m` and `n` that may read `bindings`. */
+export function addParts(
+  init: PackedLinear,
+  tiles: TileSize,
+  takes: (m: number) => boolean,
+  bindings: readonly Binding[],
+  value: string,
+): Dispatch {
   const body = `let i = group * 64u + lane;
 if (i >= P.m * P.n) { return; }
 let m = i / P.n;
 let n = i % P.n;
 var sum = 0.0;
 for (var part = 0u; part < P.splits; part++) { sum += partial[part * P.m * P.n + i]; }
-finish(m, n, sum${init.groups === 1 ? ' * scales[n / 4u][n % 4u]' : ''});`;
-  const used = new Set(['scales', 'bias', 'y'].filter((name) => name !== 'scales' || init.groups === 1));
+finish(m, n, ${value});`;
+  const text = `${body}\n${finish(init)}`;
   return shader({
     label: 'parts of K',
-    bindings: packedBindings(init, 'vec4', partial)
-      .filter(({ name }) => used.has(name) || name === 'partial')
+    bindings: bindings
+      .filter(({ name }) => new RegExp(`\\b${name}\\[`).test(text))
       .map((b) => (b.name === 'partial' ? { ...b, access: 'read' } : b)),
     parameters: { ...packedParameters, splits: 'u32' },
     declarations: finish(init),

@@ -24,14 +24,14 @@ const ENOUGH_GROUPS = 256;
 const IN_FLIGHT = 4;
 
 /** How a kernel is cut: blocks of rows a thread takes, cells it loads at once, threads along K. */
-interface Shape {
+export interface GemvShape {
   readonly blocks: number;
   readonly unroll: number;
   readonly slices: number;
   readonly cells: number;
 }
 
-function shapeOf(init: PackedLinear, columns: number, { limits }: WebGPUTarget): Shape {
+export function gemvShape(init: PackedLinear, columns: number, { limits }: WebGPUTarget): GemvShape {
   const cells = cellsAlong(init.format, init.k);
   const rowBlocks = Math.ceil(init.n / ROWS_PER_BLOCK);
   const most = columns === 1 ? 4 : 2;
@@ -48,7 +48,7 @@ function shapeOf(init: PackedLinear, columns: number, { limits }: WebGPUTarget):
  * through workgroup memory in two steps.
  */
 export function packedGemv(init: PackedLinear, columns: number, target: WebGPUTarget, takes: (m: number) => boolean): Dispatch {
-  const shape = shapeOf(init, columns, target);
+  const shape = gemvShape(init, columns, target);
   const { blocks, unroll, slices, cells } = shape;
   const threads = slices * ROWS_PER_BLOCK;
   const sums = blocks * columns;
@@ -108,14 +108,14 @@ function total(init: PackedLinear, s: number): string {
 const scalesCells = (init: PackedLinear): boolean => scaleWidth(init, [init.format.perCell]) !== 1;
 
 /** Loads the cells of all blocks. Cells beyond the end are read at the end; x is zero there. */
-const loadCells = ({ unroll, blocks, slices }: Shape): readonly string[] =>
+export const loadCells = ({ unroll, blocks, slices }: GemvShape): readonly string[] =>
   range(unroll).flatMap((u) => [
     ...(u === 0 ? ['  let at0 = cell;'] : [`  let at${u} = cell + ${u * slices}u;`, `  let in${u} = min(at${u}, CELLS - 1u);`]),
     ...range(blocks).map((b) => `  let w${u}_${b} = w[(block${b} * CELLS + ${u === 0 ? 'cell' : `in${u}`}) * ${ROWS_PER_BLOCK}u + row];`),
   ]);
 
 /** One scale for a whole cell at least: sums of integers times x, scaled once a cell or at the very end. */
-function cellStep(init: PackedLinear, shape: Shape, columns: number): readonly string[] {
+function cellStep(init: PackedLinear, shape: GemvShape, columns: number): readonly string[] {
   const { format } = init;
   const grouped = init.groups !== 1;
   const lines = [...loadCells(shape)];
@@ -156,7 +156,7 @@ function cellStep(init: PackedLinear, shape: Shape, columns: number): readonly s
 }
 
 /** Groups that begin within cells: every vector is scaled before it is multiplied. */
-function scaledStep(init: PackedLinear, shape: Shape, columns: number): readonly string[] {
+function scaledStep(init: PackedLinear, shape: GemvShape, columns: number): readonly string[] {
   const lines = [...loadCells(shape)];
   for (const u of range(shape.unroll)) {
     lines.push('  {');
@@ -195,10 +195,10 @@ function scaleFunctions(init: PackedLinear): string {
 }
 
 /** Threads that add the slices of a result in the first step. */
-const PARTS = 8;
+export const PARTS = 8;
 
 /** Adds the slices in two steps of a few additions each, and stores. */
-function joinSlices(init: PackedLinear, { blocks, slices }: Shape, columns: number): readonly string[] {
+export function joinSlices(init: PackedLinear, { blocks, slices }: GemvShape, columns: number): readonly string[] {
   const threads = slices * ROWS_PER_BLOCK;
   const results = blocks * columns * ROWS_PER_BLOCK;
   return [

@@ -27,6 +27,8 @@ export interface PackedLinear {
   readonly w: Constant;
   readonly scales: Constant;
   readonly zeros: Constant | undefined;
+  /** The largest magnitude of a zero point; 0 without any. */
+  readonly largestZero: number;
   readonly bias: Value | Constant | undefined;
   readonly y: Value;
   readonly rows: (sizes: Sizes) => number;

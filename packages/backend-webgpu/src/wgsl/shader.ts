@@ -3,6 +3,8 @@ import type { Binding, Dispatch, Launch, ParameterType, Sizes } from '../kernel.
 /** The parts of a shader; {@link shader} writes declarations and entry point around them. */
 export interface ShaderInit {
   readonly label: string;
+  /** Directives at the very beginning, e.g. `enable f16;`. */
+  readonly directives?: string;
   /** Threads of a workgroup; default 64. */
   readonly threads?: number;
   readonly bindings: readonly Binding[];
@@ -22,7 +24,11 @@ export const groupsFor = (count: number, threads = 64): number => Math.ceil(coun
 export function shader(init: ShaderInit): Dispatch {
   const parameters = [['grid', 'u32'] as const, ...Object.entries(init.parameters ?? {})];
   const fields = parameters.map(([name, type]) => `${name}: ${type}`).join(', ');
-  const lines = [`struct Parameters { ${fields} }`, '@group(0) @binding(0) var<uniform> P: Parameters;'];
+  const lines = [
+    ...(init.directives === undefined ? [] : [init.directives]),
+    `struct Parameters { ${fields} }`,
+    '@group(0) @binding(0) var<uniform> P: Parameters;',
+  ];
   init.bindings.forEach(({ name, type, access }, i) =>
     lines.push(`@group(0) @binding(${i + 1}) var<storage, ${access}> ${name}: ${type};`),
   );
