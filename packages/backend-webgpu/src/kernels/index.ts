@@ -25,6 +25,7 @@ import { quantizeKernels } from './quantize.js';
 import { rearrangeKernels } from './rearrange.js';
 import { reduceKernels } from './reduce.js';
 import { resampleKernels } from './resample.js';
+import { runningKernels } from './running.js';
 import { scatterKernels } from './scatter.js';
 import { searchKernels } from './search.js';
 import { selectKernels } from './select.js';
@@ -63,6 +64,7 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...softmaxKernels,
   ...layerNormKernels,
   ...cumulativeKernels,
+  ...runningKernels,
   ...matmulKernels,
   ...attentionKernels,
   ...quantizeKernels,
