@@ -16,6 +16,8 @@ import { fillKernels } from './fill.js';
 import { gatherKernels } from './gather.js';
 import { indexWriteKernels } from './index-write.js';
 import { layerNormKernels } from './layer-norm.js';
+import { codesLinearKernels } from './linear-codes.js';
+import { integerLinearKernels } from './linear-integer.js';
 import { weightOnlyLinearKernels } from './linear-weight-only.js';
 import { maskedPutKernels } from './masked-put.js';
 import { matmulKernels } from './matmul.js';
@@ -71,5 +73,7 @@ export const webgpuKernels: readonly WebGPUKernel[] = Object.freeze([
   ...chooseQparamsKernels,
   ...dynamicQuantizeKernels,
   ...weightOnlyLinearKernels,
+  ...integerLinearKernels,
+  ...codesLinearKernels,
   ...packedEmbeddingKernels,
 ]);

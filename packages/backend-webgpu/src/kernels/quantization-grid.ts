@@ -66,7 +66,7 @@ export function parameter(name: string, value: Value): { readonly binding: Bindi
 }
 
 /** Reciprocals of constant scales, rounded to the dtype of the scale and then to f32. */
-function reciprocals(scale: Constant): Constant {
+export function reciprocals(scale: Constant): Constant {
   const { dtype, shape } = scale.type;
   const count = countOf(shape as readonly number[]);
   return scale.derive('f32 reciprocals', tensorType('f32', [count]), (bytes) => {
