@@ -14,21 +14,32 @@ import {
 } from '@qfuse/plugin';
 import { isDefinition, type OpDefinition } from '@qfuse/ops';
 
-/** Whether a node can be computed now: pure, constant operands with data, static shapes and attributes, and an op with a meaning. */
-export function foldable(node: Node): boolean {
+/**
+ * Whether a node can be computed now: pure, static shapes and attributes, an op with a meaning, and operands that are constants with
+ * data or results of `known` nodes.
+ */
+export function foldable(node: Node, known: ReadonlySet<Node> = new Set()): boolean {
   if (!node.op.pure || !isDefinition(node.op)) return false;
-  if (!node.operands.every((v) => v === undefined || v.constant?.resolved === true)) return false;
+  const isKnown = (v: Value): boolean => v.constant?.resolved === true || (v.producer !== undefined && known.has(v.producer));
+  if (!node.operands.every((v) => v === undefined || isKnown(v))) return false;
   return node.results.every((r) => isStatic(r.type.shape)) && Object.values(nodeAttrs(node)).every(isConcrete);
 }
 
 const isConcrete = (v: unknown): boolean => !(v instanceof SymExpr) && !(Array.isArray(v) && v.some((d) => d instanceof SymExpr));
 
-/** Computes a node that is {@link foldable}. @throws QfuseError when the op refuses the values */
-export function evaluateNode(node: Node): readonly HostTensor[] {
-  return evaluate(
-    node,
-    node.operands.map((v) => (v === undefined ? undefined : tensorFrom(v.constant!))),
-  );
+/** Computes a node that is {@link foldable}, and the known nodes that it reads from. @throws QfuseError when an op refuses the values */
+export function evaluateNode(node: Node, done = new Map<Node, readonly HostTensor[]>()): readonly HostTensor[] {
+  const tensorOf = (v: Value): HostTensor =>
+    v.constant === undefined ? evaluateNode(v.producer!, done)[v.producer!.results.indexOf(v)]! : tensorFrom(v.constant);
+  let results = done.get(node);
+  if (results === undefined) {
+    results = evaluate(
+      node,
+      node.operands.map((v) => (v === undefined ? undefined : tensorOf(v))),
+    );
+    done.set(node, results);
+  }
+  return results;
 }
 
 function evaluate(node: Node, slots: readonly (HostTensor | undefined)[]): readonly HostTensor[] {
