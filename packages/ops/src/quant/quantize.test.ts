@@ -23,6 +23,11 @@ describe('quantize', () => {
     expect(data(runOp(Quantize, { ...operands, input: tensorOf('f64', [1], [0.4500001]) }, { ...byte, compute: 'f64' }))).toEqual([5]);
   });
 
+  it('rounds the zero point before it adds', () => {
+    const operands = { input: tensorOf('f32', [1], [1]), scale: scalar(1), zero_point: tensorOf('i32', [], [2 ** 24 + 1]) };
+    expect(data(runOp(Quantize, operands, { granularity: 'tensor', qmin: 0, qmax: 2 ** 30, dtype: 'i32' }))).toEqual([2 ** 24]);
+  });
+
   it('saturates, NaN becomes 0', () => {
     expect(data(runOp(Quantize, { input: tensorOf('f32', [3], [Infinity, -1e9, Number.NaN]), scale: scalar(0.1) }, byte))).toEqual([
       127, -128, 0,

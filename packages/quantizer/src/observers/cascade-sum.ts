@@ -8,7 +8,9 @@ export const sumOf = (data: Float32Array): number => cascadeSum(data, [data.leng
 
 /**
  * Sums f32 numbers over axes in the order of torch's CPU kernel (`cascade_sum`) on AVX2 with one thread, so that the f32 roundings are
- * its own. Other vector widths and more threads (from 32768 elements on) add in other orders, in torch too.
+ * its own. With other widths of vectors, and from 32768 elements on with more threads, torch adds in other orders: the last bits of
+ * its sums then differ from machine to machine. Scales follow from comparisons of sums, so those differ only where two ranges are as
+ * good as each other to the last bits.
  * @param shape - of the row-major `data`
  * @param axes - the axes to sum over
  * @returns one sum for each index of the other axes, row-major

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { countOf, type DType, hostTensor, type HostTensor, QfuseError, tensorOf } from '@qfuse/plugin';
+import { countOf, type DType, type HostTensor, QfuseError, tensorOf } from '@qfuse/plugin';
 import { describe, expect, it } from 'vitest';
 import type { Grid, ObserverFactory } from '../observer.js';
 import { cascadeSum } from './cascade-sum.js';
@@ -155,6 +155,5 @@ describe('functions of torch', () => {
 });
 
 it('makes the same tensors as the script', () => {
-  expect(Array.from(tensorFrom(['f32', [2], 'uniform', 1, 1, 0]).data)).toEqual([0.6270739436149597, 0.002735721180215478]);
-  expect(hostTensor('f32', [0]).data).toHaveLength(0);
+  expect(Array.from(tensorFrom(['f32', [2], 'uniform', 1, 1, 0]).data, Number)).toEqual([0.6270739436149597, 0.002735721180215478]);
 });
