@@ -4,8 +4,6 @@ import { type HostTensor, isFloat } from '@qfuse/ir';
 export interface Tolerance {
   readonly atol: number;
   readonly rtol: number;
-  /** How far integers may be off that stand for rounded numbers; default 0. */
-  readonly steps?: number | undefined;
 }
 
 /** How one output compares with what was expected. */
@@ -22,7 +20,7 @@ export interface Comparison {
 
 /**
  * Compares two tensors: floats within the tolerance, NaN equal to NaN and equal infinities equal; integers and
- * bools exactly, unless the tolerance has `steps`. Shapes must agree, dtypes in kind.
+ * bools exactly. Shapes must agree, dtypes in kind.
  */
 export function compareTensors(actual: HostTensor, expected: HostTensor, tolerance: Tolerance): Comparison {
   const text = (t: HostTensor): string => `${t.dtype}[${t.shape.join(', ')}]`;
@@ -52,7 +50,7 @@ export function compareTensors(actual: HostTensor, expected: HostTensor, toleran
       worst = i;
     }
     if (size > 0) maxRelError = Math.max(maxRelError, error / size);
-    const allowed = exact ? (tolerance.steps ?? 0) : tolerance.atol + tolerance.rtol * size;
+    const allowed = exact ? 0 : tolerance.atol + tolerance.rtol * size;
     if (!(Number.isFinite(size) && error <= allowed)) withinTolerance = false;
   }
   return { maxAbsError, maxRelError, withinTolerance, worst, problem: '' };

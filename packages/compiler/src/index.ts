@@ -15,4 +15,5 @@ export { randomSource, sampleBindings, sampleInputs, sampleTensor } from './samp
 export { copyGraph, type Cut, extractSubgraph } from './subgraph.js';
 export { readTensors, writeTensors } from './tensor-files.js';
 export { toleranceOf } from './tolerance.js';
-export { type Check, deviceTolerance, type RunElsewhere, verifyCompilation, type VerifyOptions } from './verify.js';
+export type { RunElsewhere } from './agreement.js';
+export { type Check, deviceTolerance, verifyCompilation, type VerifyOptions } from './verify.js';

@@ -1,4 +1,4 @@
-import { type DType, evaluateDim, type Graph, type HostTensor, isFloat, tensorOf } from '@qfuse/ir';
+import { type DType, dtypeInfo, evaluateDim, type Graph, type HostTensor, integerRange, isFloat, isInteger, tensorOf } from '@qfuse/ir';
 
 /** A small deterministic generator (xorshift32) of numbers in [0, 1). */
 export function randomSource(seed: number): () => number {
@@ -23,10 +23,15 @@ export function sampleBindings(graph: Graph, seed: number): Map<string, number> 
   return out;
 }
 
-/** Random elements that suit a dtype: floats around 0; integers 0 and 1, which are in range as indices and as masks. */
+/**
+ * Random elements that suit a dtype: floats around 0; integers of up to 8 bits in their whole range, as they are quantized numbers as a
+ * rule; wider ones 0 and 1, which are in range as indices and as masks.
+ */
 export function sampleTensor(dtype: DType, shape: readonly number[], random: () => number): HostTensor {
   const count = shape.reduce((a, b) => a * b, 1);
-  const values = Array.from({ length: count }, () => (isFloat(dtype) ? random() + random() + random() - 1.5 : Math.floor(random() * 2)));
+  const [low, high] = isInteger(dtype) && dtypeInfo(dtype).bits <= 8 ? integerRange(dtype).map(Number) : [0, 1];
+  const integer = (): number => low! + Math.floor(random() * (high! - low! + 1));
+  const values = Array.from({ length: count }, () => (isFloat(dtype) ? random() + random() + random() - 1.5 : integer()));
   return tensorOf(dtype, shape, values);
 }
 

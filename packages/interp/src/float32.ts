@@ -99,17 +99,28 @@ function usesOneDnn({ shape }: HostTensor, weight: HostTensor, groups: number): 
   return groups > 1 || kernel.every((size) => size > 3) || shape[0]! > 1 || shape.reduce((a, b) => a * b, 1) > LARGE;
 }
 
-/** A plane convolution, output by output: products in the order in which torch sums them. */
-function conv2d(input: HostTensor, weight: HostTensor, bias: HostTensor | undefined, attrs: ConvAttrs, result: TensorType): HostTensor {
+/** Attributes and shapes of an axis as those of two, the first of size 1. */
+const plane = (sizes: readonly number[], first: number): readonly [number, number] =>
+  sizes.length === 1 ? [first, sizes[0]!] : [sizes[0]!, sizes[1]!];
+
+/** A convolution over one or two axes, output by output: products in the order in which torch sums them. */
+function convolution(
+  input: HostTensor,
+  weight: HostTensor,
+  bias: HostTensor | undefined,
+  attrs: ConvAttrs,
+  result: TensorType,
+): HostTensor {
   const { groups } = attrs;
-  const [stride, padding, dilation] = [attrs.stride, attrs.padding, attrs.dilation].map((a) => [a[0]!, a[1] ?? a[0]!]) as [
-    number,
-    number,
-  ][] as [[number, number], [number, number], [number, number]];
-  const [images, channels, height, width] = input.shape as [number, number, number, number];
-  const [outs, perGroup, kh, kw] = weight.shape as [number, number, number, number];
+  const rank = input.shape.length - 2;
+  const each = (a: readonly number[]): readonly number[] => (a.length < rank ? Array<number>(rank).fill(a[0]!) : a);
+  const [stride, padding, dilation] = [plane(each(attrs.stride), 1), plane(each(attrs.padding), 0), plane(each(attrs.dilation), 1)];
+  const [images, channels] = input.shape as [number, number];
+  const [height, width] = plane(input.shape.slice(2), 1);
+  const [outs, perGroup] = weight.shape as [number, number];
+  const [kh, kw] = plane(weight.shape.slice(2), 1);
   const out = hostTensor('f32', result.shape as readonly number[]);
-  const [, , oh, ow] = out.shape as [number, number, number, number];
+  const [oh, ow] = plane(out.shape.slice(2), 1);
   const first = usesOneDnn(input, weight, groups);
   const order = tapsOf(perGroup, kh, kw, first ? CHANNELS : 1);
   const [x, w, y] = [input.data, weight.data, out.data] as Float32Array[] as [Float32Array, Float32Array, Float32Array];
@@ -144,9 +155,19 @@ function tapsOf(channels: number, kh: number, kw: number, block: number): readon
   return taps;
 }
 
+/** Padding by name as numbers; undefined when the two ends of an axis differ. */
+function paddingOf(attrs: AttrRecord, { shape }: HostTensor): readonly number[] | undefined {
+  const { padding, dilation } = attrs as { readonly padding?: unknown; readonly dilation?: readonly number[] };
+  if (typeof padding !== 'string') return padding as readonly number[];
+  const both = shape.slice(2).map((k, i) => (padding === 'same' ? (k - 1) * (dilation![i] ?? dilation![0]!) : 0));
+  return both.every((p) => p % 2 === 0) ? both.map((p) => p / 2) : undefined;
+}
+
+const named: ReadonlySet<AnyOp> = new Set([aten.Conv1dPadding, aten.Conv2dPadding]);
+
 /**
- * Sums the products of linears and of plane convolutions in f32, in the order in which PyTorch's CPU kernels do on processors with AVX2 (MKL and
- * oneDNN, several threads), so that what a program computes equals what PyTorch computes in most cases to the last bit; calibration then finds the same
+ * Sums the products of linears and of convolutions over one or two axes in f32, in the order in which PyTorch's CPU kernels do on processors with AVX2
+ * (MKL and oneDNN, several threads), so that what a program computes mostly equals what PyTorch computes to the last bit: calibration then finds the same
  * scales. Everything else is evaluated from its definition. Orders that depend on how memory is aligned are not followed.
  */
 export class Float32Evaluator extends Evaluator {
@@ -157,11 +178,14 @@ export class Float32Evaluator extends Evaluator {
     types: readonly TensorType[],
   ): readonly HostTensor[] {
     const [input, weight, bias] = slots;
-    const plain = slots.every((s) => s === undefined || s.dtype === 'f32') && input !== undefined && weight !== undefined;
-    if (plain && op === aten.Linear && weight.shape.length === 2 && (bias === undefined || bias.shape.length === 1))
-      return [linear(input, weight, bias, types[0]!)];
-    if (plain && op === aten.Convolution && input.shape.length === 4 && attrs['transposed'] === false)
-      return [conv2d(input, weight, bias, attrs as unknown as ConvAttrs, types[0]!)];
+    if (input !== undefined && weight !== undefined && slots.every((s) => s === undefined || s.dtype === 'f32')) {
+      if (op === aten.Linear && weight.shape.length === 2 && (bias === undefined || bias.shape.length === 1))
+        return [linear(input, weight, bias, types[0]!)];
+      const forward = (op === aten.Convolution && attrs['transposed'] === false) || named.has(op);
+      const padding = forward && (weight.shape.length === 3 || weight.shape.length === 4) ? paddingOf(attrs, weight) : undefined;
+      if (padding !== undefined && input.shape.length === weight.shape.length)
+        return [convolution(input, weight, bias, { ...(attrs as unknown as ConvAttrs), padding }, types[0]!)];
+    }
     return super.evaluate(op, slots, attrs, types);
   }
 }

@@ -31,6 +31,10 @@ describe('replay', () => {
       [1, 2, -3],
       [0.5, 1, -1.5],
     ]));
+  test('says how many it took that were others', () => {
+    expect(replay(quantize, [x], [i8(1, 2, -3)], 1e-6).taken).toBe(2);
+    expect(replay(quantize, [x], [i8(0, 2, -4)], 1e-6).taken).toBe(0);
+  });
   test('takes the first that agree elsewhere', () => expect(outputs([i8(1, 3, -3), i8(0, 2, -3)])[0]).toEqual([0, 2, -3]));
   test.each([
     ['not at a tie', i8(0, 3, -4)],

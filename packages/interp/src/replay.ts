@@ -7,6 +7,7 @@ import {
   type HostTensor,
   hostTensor,
   isFloat,
+  isInteger,
   type Node,
   nodeAttrs,
   tensorFrom,
@@ -44,7 +45,13 @@ const passing = new Set<AnyOp>([aten.View, aten.Permute, aten.Expand, ...clampOp
 export interface Replayed extends RunResult {
   /** How large what each output was computed from is: roundings are relative to that. See {@link replay}. */
   readonly magnitudes: readonly number[];
+  /** How many integers were taken that this run had quantized otherwise. */
+  readonly taken: number;
 }
+
+/** Whether a result holds integers that numbers were quantized to: what {@link replay} takes as codes. */
+export const holdsCodes = (value: Value): boolean =>
+  isInteger(value.type.dtype) && value.producer !== undefined && /^(quant|fused)\./.test(value.producer.op.name);
 
 /**
  * Runs a graph as {@link runGraph} does, but where a number lies so near a tie that roundings decide which integer it is quantized to,
@@ -70,6 +77,7 @@ export function replay(
   const kept = new Map<Value, HostTensor>(graph.inputs.map((v, i) => [v, inputs[i]!]));
   const magnitudes = new Map<Value, number>();
   const tensorOf = (v: Value): HostTensor => kept.get(v) ?? tensorFrom(graph.graphConstant(v)!.constant);
+  let taken = 0;
   const magnitudeOf = (v: Value): number => magnitudes.get(v) ?? largest(tensorOf(v));
 
   const sumOfTerms = (node: Node): number => {
@@ -87,7 +95,9 @@ export function replay(
     const attrs = concreteAttrs(nodeAttrs(node), bindings);
     const near = ties.near({ operands, attrs, error: relative * magnitudeOf(node.operands[0]!) });
     const other = codes.find((c) => c.dtype === tensor.dtype && c.data.length === tensor.data.length && agree(tensor, c, near));
-    return other === undefined ? tensor : hostTensor(tensor.dtype, tensor.shape, other.data);
+    if (other === undefined) return tensor;
+    for (let i = 0; i < tensor.data.length; i++) if (tensor.data[i] !== other.data[i]) taken++;
+    return hostTensor(tensor.dtype, tensor.shape, other.data);
   };
 
   const observe = (value: Value, tensor: HostTensor): void => {
@@ -101,7 +111,7 @@ export function replay(
   };
 
   const result = runGraph(graph, inputs, evaluator, { replace, observe });
-  return { ...result, magnitudes: graph.outputs.map((v, i) => magnitudes.get(v) ?? largest(result.outputs[i]!)) };
+  return { ...result, magnitudes: graph.outputs.map((v, i) => magnitudes.get(v) ?? largest(result.outputs[i]!)), taken };
 }
 
 /** Whether two tensors of integers differ by one step at most, and only where a number was near a tie. */

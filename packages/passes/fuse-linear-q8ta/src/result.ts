@@ -65,6 +65,8 @@ export const clampedResult: Rule = defineRule({
     input: through(passages, op(quant.Dequantize, { input: op(fused.Q8taLinear).as('linear') }).as('dequantize'), 'between'),
   }),
   numerics: 'exact',
+  // The other rule first: where neither applies, its reason says more.
+  benefit: 1,
   where: ({ linear: from, dequantize, between }, { root }) =>
     clampedAgain(dequantize, clampsOf(between), root, [from.attrs.qmin, from.attrs.qmax]),
   rewrite: ({ linear: from, dequantize, between }, b, { root }) => {
