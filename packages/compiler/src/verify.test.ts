@@ -1,5 +1,5 @@
-import { type Graph, type HostTensor, hostTensor, parseGraph, tensorOf } from '@qfuse/ir';
-import { holdsCodes, runGraph } from '@qfuse/interp';
+import { type Graph, type HostTensor, hostTensor, parseGraph, tensorOf, type Value } from '@qfuse/ir';
+import { runGraph } from '@qfuse/interp';
 import { presetWebGPU } from '@qfuse/preset-webgpu';
 import { describe, expect, test } from 'vitest';
 import { type Check, createCompilerRegistry, histogram, type RunElsewhere, verifyCompilation } from './index.js';
@@ -31,7 +31,7 @@ const inputs = [tensorOf('f32', [2, 4], [0.25, 1, -0.5, 2, 3, -1.25, 7, 0.1])];
 const moving =
   (index: number): RunElsewhere =>
   async (graph, given) => {
-    const replace = (value: Parameters<typeof holdsCodes>[0], tensor: HostTensor): HostTensor => {
+    const replace = (value: Value, tensor: HostTensor): HostTensor => {
       if (value.producer!.op.name !== 'quant.quantize' || value.type.shape[1] !== 4) return tensor;
       const moved = hostTensor(tensor.dtype, tensor.shape, tensor.data.slice());
       moved.data[index] = Number(moved.data[index]) + 1;
