@@ -116,7 +116,7 @@ async function measure(programs, repeats) {
       taken[p].clock.push(median(timings.filter((t) => t.op === 'bench.clock').map((t) => t.microseconds)));
       taken[p].timings = dispatches;
     }
-  return taken.map(({ us, sink, clock, timings }) => ({ us: median(us), empty: median(sink), clock: median(clock), timings }));
+  return taken.map(({ us, sink, clock, timings }) => ({ us: median(us), empty: Math.min(...sink), clock: median(clock), timings }));
 }
 
 /** Bytes of the copy that bandwidths are compared with, and of the sweep that empties caches. */
@@ -184,7 +184,7 @@ export async function* benchKernels({ adapter = 'auto', only, shapes, repeats } 
           ofCopy: cost.bytes / net[i] / copySpeed,
           timesFloat: float === undefined ? undefined : float / net[i],
           clock: software ? undefined : clock / bestClock,
-          note: float !== undefined && float < net[i] ? note : undefined,
+          note: float !== undefined && float < net[i] ? note?.({ m, n, k }) : undefined,
         };
       }
     }

@@ -22,4 +22,5 @@ await build({
 });
 const wanted = /(?<!\.float)\.(pt2|safetensors)$/;
 const folder = join(workspaceRoot, 'fixtures/pt2');
+cpSync(join(workspaceRoot, 'fixtures/opinfo.tar.gz'), join(out, 'fixtures/opinfo.tar.gz'));
 for (const file of readdirSync(folder)) if (wanted.test(file)) cpSync(join(folder, file), join(out, 'fixtures', file));
