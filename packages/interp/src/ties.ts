@@ -2,7 +2,7 @@ import type { AttrRecord, DType, HostTensor, Node } from '@qfuse/ir';
 import { arithmeticRounder, type GranularityAttrs, quant, qparamsIndex } from '@qfuse/ops';
 
 /** Operands of a node that rounds numbers to integers, and how far those numbers may be off. */
-export interface Rounding {
+interface Rounding {
   readonly operands: readonly (HostTensor | undefined)[];
   readonly attrs: AttrRecord;
   readonly error: number;
