@@ -1,7 +1,7 @@
 /**
  * Kernels by shape, each next to a copy and to the float kernel of the same shape, on the adapter that is there:
  *
- *   npm run bench -- kernels [--json] [--adapter=NAME] [--only=TEXT] [--shapes=MxNxK,…] [--repeats=COUNT]
+ *   npm run bench -- kernels [--json] [--adapter=NAME] [--only=TEXT] [--shapes=MxNxK,…] [--repeats=COUNT] [--accuracy=f16]
  *
  * The programs of a shape run in turns, so that what else the machine does meets them alike; times are medians of timestamps around
  * the dispatches, less that of an empty one. On a GPU it is kept busy before each shape, weights come from memory, not from the cache, and a chain of
@@ -129,6 +129,7 @@ export function kernelOptions(args) {
   return {
     adapter: value('adapter'),
     only: value('only'),
+    accuracy: value('accuracy'),
     shapes: value('shapes')
       ?.split(',')
       .map((s) => s.split(/[x×]/).map(Number)),
@@ -137,7 +138,7 @@ export function kernelOptions(args) {
 }
 
 /** Yields a record for each kernel and shape. */
-export async function* benchKernels({ adapter = 'auto', only, shapes, repeats } = {}) {
+export async function* benchKernels({ adapter = 'auto', only, shapes, repeats, accuracy } = {}) {
   const node = await requestDevice({ adapter });
   try {
     if (!node.device.features.has('timestamp-query')) throw new Error(`${node.adapter.name} has no timestamps`);
@@ -159,7 +160,11 @@ export async function* benchKernels({ adapter = 'auto', only, shapes, repeats } 
       );
       const programs = await Promise.all(
         fitting.map(({ build }) =>
-          compileProgram(graphOf(build, { m, n, k }, swept, known), { device: node.device, kernels: [...probeKernels, ...webgpuKernels] }),
+          compileProgram(graphOf(build, { m, n, k }, swept, known), {
+            device: node.device,
+            accuracy,
+            kernels: [...probeKernels, ...webgpuKernels],
+          }),
         ),
       );
       await warmUp(node);
