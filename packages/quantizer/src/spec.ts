@@ -78,7 +78,8 @@ export interface QuantizationConfig {
   readonly inputActivation?: QuantizationSpec | undefined;
   readonly outputActivation?: QuantizationSpec | undefined;
   readonly weight?: QuantizationSpec | undefined;
-  readonly bias?: QuantizationSpec | undefined;
+  /** `derived`: in i32 with the product of the scales of input and weight, so that it can be added to integer sums. */
+  readonly bias?: QuantizationSpec | 'derived' | undefined;
 }
 
 /** The place "what `node` reads as `slot`": an operand name, or the number of the slot. @throws Error for a name that the op does not have */

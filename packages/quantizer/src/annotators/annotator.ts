@@ -1,8 +1,8 @@
 import { aten } from '@qfuse/ops';
-import { type AnyOp, graphReturn, type Node, type Value } from '@qfuse/plugin';
+import { type AnyOp, graphReturn, type Node, tensorOf, type Value } from '@qfuse/plugin';
 import type { Annotations } from '../annotation.js';
 import { type NodeFilter, parameterOf } from '../scopes.js';
-import type { QuantizationConfig, QuantizationSpec } from '../spec.js';
+import { type AnySpec, type DerivedQuantizationSpec, edge, type QuantizationConfig, type QuantizationSpec } from '../spec.js';
 
 /** Annotates the operators of one kind that `accepts` takes and that are not annotated yet. torch: `register_annotator` */
 export type Annotator = (annotations: Annotations, config: QuantizationConfig, accepts: NodeFilter) => void;
@@ -40,11 +40,33 @@ export const parametersOf = (node: Node): readonly Value[] =>
 export const hasConstantWeight = (node: Node): boolean => node.operand('weight').constant !== undefined;
 
 /** Specs of an operator with activation, weight and bias. */
-export const weightedInputs = (config: QuantizationConfig, node: Node) => ({
-  input: config.inputActivation,
-  weight: fitted(config.weight, node.operand('weight')),
-  bias: node.operandOrNone('bias') === undefined ? undefined : config.bias,
-});
+export function weightedInputs(config: QuantizationConfig, node: Node): Readonly<Record<'input' | 'weight' | 'bias', AnySpec | undefined>> {
+  const weight = fitted(config.weight, node.operand('weight'));
+  const bias = config.bias === 'derived' ? derivedBias(node, weight) : config.bias;
+  return { input: config.inputActivation, weight, bias: node.operandOrNone('bias') === undefined ? undefined : bias };
+}
+
+/**
+ * A bias in i32 whose scale is that of the input times that of the weight, and whose zero point is 0: one for each channel where the weight has one.
+ * The product is rounded to f32.
+ */
+export function derivedBias(node: Node, weight: QuantizationSpec | undefined): DerivedQuantizationSpec {
+  return {
+    kind: 'derived',
+    from: [edge(node, 'input'), edge(node, 'weight')],
+    dtype: 'i32',
+    granularity: weight?.granularity.kind === 'tensor' ? { kind: 'tensor' } : { kind: 'axis', axis: 0 },
+    derive: ([input, of]) => {
+      const { shape, data } = of!.scale;
+      const scale = tensorOf(
+        'f32',
+        shape,
+        Float32Array.from(data as Float32Array, (s) => s * Number(input!.scale.data[0])),
+      );
+      return { scale, zeroPoint: tensorOf('i32', shape, new Int32Array(data.length)) };
+    },
+  };
+}
 
 /** A group that is a whole row of a matrix is a channel. */
 export function fitted(spec: QuantizationSpec | undefined, { type: { shape } }: Value): QuantizationSpec | undefined {

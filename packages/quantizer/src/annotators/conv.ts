@@ -13,10 +13,9 @@ const isConvolution = (transposed: boolean) => (node: Node) =>
 
 /** Inputs of a convolution; output channels of a transposed weight lie along axis 1. */
 function inputsOf(config: QuantizationConfig, node: Node, transposed: boolean): ReturnType<typeof weightedInputs> {
-  const inputs = weightedInputs(config, node);
-  const { weight } = inputs;
-  if (!transposed || weight?.granularity.kind !== 'axis') return inputs;
-  return { ...inputs, weight: { ...weight, granularity: { kind: 'axis', axis: 1 } } };
+  const { weight } = config;
+  if (!transposed || weight?.granularity.kind !== 'axis') return weightedInputs(config, node);
+  return weightedInputs({ ...config, weight: { ...weight, granularity: { kind: 'axis', axis: 1 } } }, node);
 }
 
 /** What XNNPACK has no kernels for: grouped transposed convolutions, and dynamic ones that are not 2-d or are depthwise. */

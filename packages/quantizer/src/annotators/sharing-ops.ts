@@ -1,11 +1,11 @@
 import { aten } from '@qfuse/ops';
-import { isFloat, type Value } from '@qfuse/plugin';
+import { isFloat, type Node, sourcesOf, type Value } from '@qfuse/plugin';
 import type { Annotations } from '../annotation.js';
 import { type AnySpec, edge, output, sharedWith } from '../spec.js';
 import { type Annotator, isOneOf, nodesOf } from './annotator.js';
 
-/** Operators whose result has the elements, or averages or maxima of elements, of their first operand. */
-const isSharing = isOneOf(
+/** Operators whose result has the elements, or averages or maxima of elements, of their first operand; the list of torch. */
+const isListed = isOneOf(
   aten.Relu,
   aten.Hardtanh,
   aten.MaxPool2d,
@@ -26,6 +26,13 @@ const isSharing = isOneOf(
   aten.SliceCopyTensor,
   aten.FlattenUsingInts,
 );
+
+/** Operators that are views in canonical form and not in the list. torch names nodes after their operators. */
+const unlisted = /^(unsqueeze|unflatten|clone|contiguous|_unsafe_view|view_as|reshape_as)(_|$)/;
+
+/** Whether a node is of the list, and if it is a view so are the nodes of the program that it was made from. */
+const isSharing = (node: Node | undefined): node is Node =>
+  isListed(node) && !(node.op === aten.View && sourcesOf(node.origin).some((o) => o.kind === 'source' && unlisted.test(o.name)));
 
 /**
  * Results of operators that only move, average or cut off what they read share the quantization of it, from producers to readers.
