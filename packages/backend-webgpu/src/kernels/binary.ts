@@ -31,7 +31,7 @@ const arithmetic: Readonly<Record<string, Forms>> = {
   div: { f32: infix('/') },
   floor_divide: { f32: call('float_floor_divide'), i32: call('floor_divide'), u32: infix('/') },
   remainder: { f32: call('float_remainder'), i32: call('floor_modulo'), u32: infix('%') },
-  fmod: { f32: infix('%'), i32: infix('%'), u32: infix('%') },
+  fmod: { f32: call('float_modulo'), i32: infix('%'), u32: infix('%') },
   maximum: { f32: call('maximum'), i32: call('max'), u32: call('max'), bool: infix('||') },
   minimum: { f32: call('minimum'), i32: call('min'), u32: call('min'), bool: infix('&&') },
   fmax: {
@@ -89,7 +89,7 @@ const division: Elementwise['expression'] = ([a, b], type, node) => {
   const mode = attrOf<string | undefined>(node, 'rounding_mode');
   if (mode === undefined) return type === 'f32' ? `(${a} / ${b})` : undefined;
   if (mode === 'floor') return expression(arithmetic['floor_divide']!)([a, b], type, node);
-  return type === 'f32' ? `trunc(${a} / ${b})` : type === 'bool' ? undefined : `(${a} / ${b})`;
+  return type === 'f32' ? `trunc(correct_quotient(${a}, ${b}))` : type === 'bool' ? undefined : `(${a} / ${b})`;
 };
 
 /** The spellings of a binary op: two tensors, tensor and scalar, scalar and tensor. */
@@ -158,6 +158,12 @@ export function scalarSamples(forms: Forms, tensor: string, scalar: string): rea
   ];
 }
 
+/** Numbers whose quotients by 0.1 lie at integers: which side they come to decides. */
+const multiples = sample(
+  'f32',
+  [97],
+  Array.from({ length: 97 }, (_, i) => (i - 48) * 0.1),
+);
 const divisions = (make: (attrs: KernelSample['attrs']) => readonly KernelSample[]): readonly KernelSample[] =>
   ['floor', 'trunc'].flatMap((rounding_mode) => make({ rounding_mode }));
 
@@ -188,7 +194,10 @@ const named: readonly (readonly [string, Elementwise])[] = [
       operands: ['self', 'other'],
       expression: division,
       error: close,
-      samples: divisions((attrs) => pairSamples(numeric(infix('/')), 'other', attrs)),
+      samples: divisions((attrs) => [
+        ...pairSamples(numeric(infix('/')), 'other', attrs),
+        { operands: { self: multiples, other: sample('f32', [], [0.1]) }, attrs },
+      ]),
     },
   ],
   [

@@ -24,7 +24,7 @@ const ties = sample('f32', [12], [2.5, -2.5, 0.125, 0.375, -0.625, 25, 35, 125, 
 function rounded(x: string, decimals: number): string {
   if (decimals === 0) return `round(${x})`;
   const ten = f32Literal(10 ** Math.abs(decimals));
-  return decimals > 0 ? `(round(${x} * ${ten}) / ${ten})` : `(round(${x} / ${ten}) * ${ten})`;
+  return decimals > 0 ? `(round(${x} * ${ten}) / ${ten})` : `(round(correct_quotient(${x}, ${ten})) * ${ten})`;
 }
 
 const functions: Readonly<Record<string, Elementwise>> = {

@@ -56,8 +56,8 @@ const anyType: Readonly<Record<string, Expressions>> = {
   neg: { f32: '-x', i32: '-x', u32: '0u - x' },
   abs: { f32: 'abs(x)', i32: 'abs(x)', u32: 'x' },
   square: { f32: 'x * x', i32: 'x * x', u32: 'x * x' },
-  // Not max(x, 0): a NaN stays one.
-  relu: { f32: 'select(x, 0.0, x < 0.0)', i32: 'max(x, 0i)', u32: 'x' },
+  // By its bits: a comparison does not keep a NaN from drivers that make it a maximum.
+  relu: { f32: 'select(max(x, 0.0), x, is_nan(x))', i32: 'max(x, 0i)', u32: 'x' },
   sign: { f32: 'select(sign(x), 0.0, is_nan(x))', i32: 'sign(x)', u32: 'min(x, 1u)', bool: 'x' },
   sgn: { f32: 'select(sign(x), 0.0, is_nan(x))', i32: 'sign(x)', u32: 'min(x, 1u)', bool: 'x' },
   floor: { f32: 'floor(x)', i32: 'x', u32: 'x' },

@@ -166,12 +166,12 @@ fn cosine_core(r: f32) -> f32 { let z = r * r; return fma(fma(fma(2.443315711809
   float_remainder: `fn float_remainder(a: f32, b: f32) -> f32 {
   if (b == 0.0 || is_nan(a) || is_nan(b) || is_inf(a)) { return nan(); }
   if (is_inf(b)) { return select(a, b, a != 0.0 && (a < 0.0) != (b < 0.0)); }
-  let m = a % b;
+  let m = float_modulo(a, b);
   return select(m, m + b, m != 0.0 && (m < 0.0) != (b < 0.0));
 }`,
   float_floor_divide: `fn float_floor_divide(a: f32, b: f32) -> f32 {
   if (b == 0.0) { return a / b; }
-  let m = a % b;
+  let m = float_modulo(a, b);
   var q = (a - m) / b;
   if (m != 0.0 && (m < 0.0) != (b < 0.0)) { q -= 1.0; }
   let f = floor(q);

@@ -1,3 +1,5 @@
+import { exactArithmetic } from './exact.js';
+
 /**
  * More WGSL functions for the library of `math.ts`: inverse trigonometric, hyperbolic and probability functions. The
  * polynomials of inverse and hyperbolic functions are those of Cephes for single precision, the inverse of erf is M.
@@ -49,8 +51,12 @@ export const specialFunctions: Readonly<Record<string, string>> = {
   else { r = arc_tangent(b / a); }
   return with_sign(select(r, 3.141592653589793 - r, has_sign(x)), y);
 }`,
-  // e^a / 2 in two factors: e^a itself overflows before its half.
-  half_exponential: 'fn half_exponential(a: f32) -> f32 { let h = exponential(0.5 * a); return 0.5 * h * h; }',
+  // e^a / 2, which does not overflow where e^a does
+  half_exponential: `fn half_exponential(a: f32) -> f32 {
+  if (a > 89.5) { return infinity(); }
+  let n = round(a * 1.4426950408889634);
+  return scaled_exponential(fma(n, -1.428606765330187e-6, fma(n, -0.693145751953125, a)), i32(n) - 1);
+}`,
   hyperbolic_sine: `fn hyperbolic_sine(x: f32) -> f32 {
   let a = abs(x);
   if (is_nan(x) || is_inf(x)) { return x; }
@@ -137,6 +143,35 @@ export const specialFunctions: Readonly<Record<string, string>> = {
   if (is_nan(a) || is_nan(b)) { return nan(); }
   if (a == b && is_inf(a)) { return a; }
   return max(a, b) + logarithm_1_plus(exponential(-abs(a - b) * base)) / base;
+}`,
+  // a / b rounded to nearest: WGSL leaves division 2.5 ulp, which decides what is cut or rounded to an integer.
+  correct_quotient: `${exactArithmetic}
+fn correct_quotient(a: f32, b: f32) -> f32 {
+  let x = bitcast<u32>(a) & 0x7fffffffu;
+  let y = bitcast<u32>(b) & 0x7fffffffu;
+  if (x > 0x7f800000u || y > 0x7f800000u || (x == 0u && y == 0u)) { return nan(); }
+  let size = select(quotient_of(x, max(y, 1u)), 0x7f800000u, y == 0u);
+  return bitcast<f32>(size | ((bitcast<u32>(a) ^ bitcast<u32>(b)) & 0x80000000u));
+}`,
+  // The exact rest of a / b with the sign of a, by long division, eight bits at a time: WGSL's a % b is a - b · trunc(a / b).
+  float_modulo: `fn float_modulo(x: f32, y: f32) -> f32 {
+  let a = bitcast<u32>(x) & 0x7fffffffu;
+  let b = bitcast<u32>(y) & 0x7fffffffu;
+  if (a >= 0x7f800000u || b > 0x7f800000u || b == 0u) { return nan(); }
+  if (a < b) { return x; }
+  let e = max(b >> 23u, 1u);
+  let n = (b & 0x7fffffu) | select(0u, 0x800000u, b >= 0x800000u);
+  var m = ((a & 0x7fffffu) | select(0u, 0x800000u, a >= 0x800000u)) % n;
+  var left = max(a >> 23u, 1u) - e;
+  while (left > 0u && m > 0u) {
+    let bits = min(left, 8u);
+    m = (m << bits) % n;
+    left -= bits;
+  }
+  if (m == 0u) { return bitcast<f32>(bitcast<u32>(x) & 0x80000000u); }
+  let lift = countLeadingZeros(m) - 8u;
+  let size = select(((e - lift) << 23u) | ((m << lift) & 0x7fffffu), m << (e - 1u), lift >= e);
+  return bitcast<f32>(size | (bitcast<u32>(x) & 0x80000000u));
 }`,
   greatest_divisor: `fn greatest_divisor(x: i32, y: i32) -> i32 {
   var a = x;
