@@ -66,7 +66,8 @@ export const gemvForms: readonly Form[] = [
   [8, false, [1, 37, 19, undefined]],
   [4, true, [1, 96, 33, 32]],
   [8, false, [1, 640, 9, 128]],
-  [4, false, [1, 2080, 2100, 32]],
+  [4, false, [1, 2080, 3100, 32]],
+  [8, true, [1, 48, 6200, 16]],
 ];
 
 /** The dot product form of half precision, in f32 on software adapters. */

@@ -32,7 +32,7 @@ const sharedBytes = (init: PackedLinear, { cells, blocks, slices }: GemvShape): 
 /** Whether {@link packedGemvHalf} can run `init` on `target`. */
 export const takesGemvHalf = (init: PackedLinear, target: WebGPUTarget): boolean =>
   takesHalves(init, target, init.format.perCell) &&
-  sharedBytes(init, gemvShape(init, 1, target)) <= target.limits.maxComputeWorkgroupStorageSize;
+  sharedBytes(init, gemvShape(init, 1, 4, target)) <= target.limits.maxComputeWorkgroupStorageSize;
 
 /**
  * One row of x times the weight in half precision: every workgroup first turns x into halves with an exponent for each cell of K,
@@ -44,7 +44,7 @@ export function packedGemvHalf(
   takes: (m: number) => boolean,
   unit: Halves = f16Halves,
 ): Dispatch {
-  const shape = gemvShape(init, 1, target);
+  const shape = gemvShape(init, 1, 4, target);
   const { blocks, unroll, slices, cells } = shape;
   const threads = slices * ROWS_PER_BLOCK;
   const perCell = stride(init);

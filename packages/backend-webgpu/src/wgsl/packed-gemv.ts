@@ -31,12 +31,17 @@ export interface GemvShape {
   readonly cells: number;
 }
 
-export function gemvShape(init: PackedLinear, columns: number, { limits }: WebGPUTarget): GemvShape {
+/** The shape for `columns` rows of x with at most `most` blocks a thread. */
+export function gemvShape(init: PackedLinear, columns: number, most: number, { limits, vendor }: WebGPUTarget): GemvShape {
   const cells = cellsAlong(init.format, init.k);
   const rowBlocks = Math.ceil(init.n / ROWS_PER_BLOCK);
-  const most = columns === 1 ? 4 : 2;
   const blocks = [4, 2].find((b) => b <= most && rowBlocks / b >= ENOUGH_GROUPS * 0.75) ?? 1;
-  const threads = Math.min(columns === 1 ? 512 : 256, limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
+  // More threads than every device has only where it is known that registers suffice for them.
+  const threads = Math.min(
+    columns === 1 && vendor === 'nvidia' ? 512 : 256,
+    limits.maxComputeInvocationsPerWorkgroup,
+    limits.maxComputeWorkgroupSizeX,
+  );
   // Whole subgroups of 32 where K is long enough.
   const slices = Math.max(4, Math.min(Math.floor(threads / ROWS_PER_BLOCK), Math.ceil(cells / 4) * 4));
   return { blocks, cells, slices, unroll: Math.max(1, Math.min(IN_FLIGHT / blocks, Math.ceil(cells / slices))) };
@@ -48,7 +53,7 @@ export function gemvShape(init: PackedLinear, columns: number, { limits }: WebGP
  * through workgroup memory in two steps.
  */
 export function packedGemv(init: PackedLinear, columns: number, target: WebGPUTarget, takes: (m: number) => boolean): Dispatch {
-  const shape = gemvShape(init, columns, target);
+  const shape = gemvShape(init, columns, 2, target);
   const { blocks, unroll, slices, cells } = shape;
   const threads = slices * ROWS_PER_BLOCK;
   const sums = blocks * columns;
