@@ -1,27 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { main } from './main.js';
+import { describe, expect, test } from 'vitest';
+import { type Ended, runCommand, useEmptyFolder } from '../test/run-command.js';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../../fixtures/pt2/${name}`, import.meta.url));
 const model = fixture('linear_qcs8w_odd_5x37x19.pt2');
 const data = fixture('linear_qcs8w_odd_5x37x19.safetensors');
-let folder = '';
-const home = process.cwd();
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'qfuse-cli-'));
-  process.chdir(folder);
-});
-afterAll(() => {
-  process.chdir(home);
-  rmSync(folder, { recursive: true, force: true });
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  process.exitCode = undefined;
-});
+useEmptyFolder();
 
 /** What a command prints with `--json`, as far as these tests ask for it. */
 interface Answer {
@@ -35,24 +20,7 @@ interface Answer {
   readonly error: { readonly message: string; readonly reproducer: string };
 }
 
-/** Runs the command line in this process. */
-async function qfuse(
-  ...args: string[]
-): Promise<{ readonly code: number; readonly out: string; readonly err: string; readonly json: Answer }> {
-  const parts = { out: '', err: '' };
-  const catcher = (name: 'out' | 'err') => (text: string | Uint8Array) => {
-    parts[name] += String(text);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(catcher('out') as never);
-  vi.spyOn(process.stderr, 'write').mockImplementation(catcher('err') as never);
-  vi.spyOn(console, 'log').mockImplementation((...words) => void (parts.out += `${words.join(' ')}\n`));
-  await main(args);
-  const code = Number(process.exitCode ?? 0);
-  process.exitCode = undefined;
-  vi.restoreAllMocks();
-  return { code, ...parts, json: (args.includes('--json') ? JSON.parse(parts.out) : undefined) as Answer };
-}
+const qfuse = (...args: string[]): Promise<Ended<Answer>> => runCommand<Answer>(...args);
 
 describe('the way of a model', () => {
   test('compile, run the program, inspect it', async () => {
@@ -87,18 +55,30 @@ describe('the way of a model', () => {
 
   test('explain says why a quantize or dequantize stays', async () => {
     const { json } = await qfuse('explain', fixture('q8ta_linear_chain.pt2'), '--json');
-    expect(json.stays.length).toBeGreaterThan(0);
-    expect(json.stays[0]).toMatchObject({
-      op: 'quant.dequantize',
-      rule: 'fuse-linear-qcsnw/weight-only',
-      why: 'the activation is quantized: this is not a weight-only linear',
-    });
+    expect(json.stays).toMatchObject([
+      { op: 'quant.quantize', why: 'it makes the integers that fused.q8ta_linear reads of the float input "x"' },
+      { op: 'quant.dequantize', why: 'it makes the floats that the program returns of the integers of fused.q8ta_linear' },
+    ]);
+    const alone = await qfuse(
+      'explain',
+      fixture('q8ta_linear_chain.pt2'),
+      '--pipeline',
+      'normalize(canonicalize), fuse(fuse-linear-qcsnw)',
+      '--json',
+    );
+    expect(alone.json.stays).toContainEqual(
+      expect.objectContaining({
+        op: 'quant.dequantize',
+        rule: 'fuse-linear-qcsnw/weight-only',
+        why: 'the activation is quantized: this is not a weight-only linear',
+      }),
+    );
     expect((await qfuse('explain', model)).out).toContain('no quantize or dequantize stays');
   });
 
   test('plan, passes, bench and doctor answer programs', async () => {
     expect((await qfuse('plan', model, '--json')).json).toMatchObject({
-      pipeline: expect.stringContaining('fuse(fuse-linear-qcsnw'),
+      pipeline: expect.stringContaining('fuse-linear-qcsnw'),
       device: { adapter: 'portable' },
     });
     expect((await qfuse('passes', '--json')).json.passes.map((p) => p.name)).toContain('fuse-linear-qcsnw');

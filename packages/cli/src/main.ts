@@ -7,6 +7,7 @@ import { explainCommand } from './commands/explain.js';
 import { inspectCommand } from './commands/inspect.js';
 import { passesCommand } from './commands/passes.js';
 import { planCommand } from './commands/plan.js';
+import { quantizeCommand } from './commands/quantize.js';
 import { replayCommand } from './commands/replay.js';
 import { runCommand } from './commands/run.js';
 import { verifyCommand } from './commands/verify.js';
@@ -22,6 +23,7 @@ export function createProgram(): Command {
     .addHelpText('after', '\nExit codes: 0 fine, 1 wrong numbers, 2 bad usage or file, 3 not supported, 4 a defect of qfuse.');
   for (const make of [
     compileCommand,
+    quantizeCommand,
     runCommand,
     inspectCommand,
     planCommand,

@@ -1,6 +1,7 @@
 import type { Graph } from '@qfuse/ir';
 import { pt2 } from '@qfuse/import-pt2';
 import { allOps } from '@qfuse/ops';
+import { quantizer } from '@qfuse/quantizer';
 import {
   type CompilerEmitter,
   createPlan,
@@ -21,8 +22,8 @@ import type { ProgramInfo } from './program-file.js';
 /** The ops of `@qfuse/ops` as a plugin; every registry of this package has them. */
 export const coreOps: Plugin = definePlugin({ name: '@qfuse/ops', version: '0.1.0', api: 1, ops: allOps });
 
-/** The registry of the core ops, the importers and `plugins`. @throws QfuseError `registry/…` */
-export const createCompilerRegistry = (plugins: PluginInput): Registry => createRegistry([coreOps, pt2(), plugins]);
+/** The registry of the core ops, the importers, the recipes of quantization and `plugins`. @throws QfuseError `registry/…` */
+export const createCompilerRegistry = (plugins: PluginInput): Registry => createRegistry([coreOps, pt2(), quantizer(), plugins]);
 
 /** Options of {@link compileGraph}. */
 export interface CompileOptions extends Pick<RunPlanOptions, 'verify' | 'target' | 'signal' | 'recordRules' | 'watch'> {

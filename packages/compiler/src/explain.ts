@@ -18,16 +18,36 @@ const REACH = 8;
 /** For each `quant.*` node that a pipeline left: why it stays. Needs a report with recorded rules. */
 export function explainStays(graph: Graph, report: PipelineReport): readonly Stay[] {
   const refused = new Map<Node, RuleRecord[]>();
-  for (const r of report.rules) if (!r.applied && r.node !== undefined) refused.set(r.node, [...(refused.get(r.node) ?? []), r]);
+  // Rules that bring programs to one form say nothing about fusing.
+  const fusing = new Set(report.passes.filter((p) => p.phase === 'fuse').map((p) => p.pass));
+  for (const r of report.rules)
+    if (!r.applied && r.node !== undefined && fusing.has(r.pass)) refused.set(r.node, [...(refused.get(r.node) ?? []), r]);
   const out: Stay[] = [];
   for (const node of graph.nodes()) {
     if (!node.op.name.startsWith('quant.')) continue;
     const readers = node.results.flatMap((r) => r.readers()).map((r) => ('op' in r ? r.op.name : 'the graph return'));
-    const best = nearestRefusal(node, refused);
-    const why = best?.why ?? `no rule of the pipeline takes ${node.op.name} into ${[...new Set(readers)].join(', ') || 'nothing'}`;
+    const border = borderOf(node, readers);
+    const best = border === undefined ? nearestRefusal(node, refused) : undefined;
+    const why = border ?? best?.why ?? `no rule of the pipeline takes ${node.op.name} into ${namesOf(readers)}`;
     out.push({ op: node.op.name, at: describeOrigin(node.origin), readers, rule: best?.rule, why });
   }
   return out;
+}
+
+const namesOf = (names: readonly string[]): string => [...new Set(names)].join(', ') || 'nothing';
+
+/**
+ * Of a node at the border of what is fused, what it is there for: it turns floats that come from outside into the integers of fused ops, or
+ * their integers into the floats that the program returns.
+ */
+function borderOf(node: Node, readers: readonly string[]): string | undefined {
+  const input = node.operands[0]!;
+  const isFused = (name: string | undefined): boolean => name?.startsWith('fused.') === true;
+  if (node.op.name === 'quant.quantize' && input.producer === undefined && readers.every(isFused))
+    return `it makes the integers that ${namesOf(readers)} reads of the float ${input.constant === undefined ? 'input' : 'constant'} "${input.name}"`;
+  if (node.op.name === 'quant.dequantize' && isFused(input.producer?.op.name) && readers.every((r) => r === 'the graph return'))
+    return `it makes the floats that the program returns of the integers of ${input.producer!.op.name}`;
+  return undefined;
 }
 
 function nearestRefusal(node: Node, refused: ReadonlyMap<Node, readonly RuleRecord[]>): RuleRecord | undefined {

@@ -2,6 +2,7 @@ export { compareTensors, type Comparison, type Tolerance } from './compare.js';
 export { compileGraph, type Compiled, type CompileOptions, coreOps, createCompilerRegistry, histogram, planOf } from './compile.js';
 export { explainStays, type Stay } from './explain.js';
 export { loadModel, type Model } from './model.js';
+export { prepareGraph, type PrepareOptions, quantizeGraph, type Quantized, type QuantizeOptions } from './quantize.js';
 export { readNpy, writeNpy } from './npy.js';
 export { checkConstants, type ProgramFile, programFileVersion, type ProgramInfo, readProgram, writeProgram } from './program-file.js';
 export {

@@ -39,7 +39,7 @@ test('a rule pass rewrites, reports and emits', async () => {
   const report = await run(graph, [fuse], { events });
   expect(printGraph(graph)).toBe('graph @main(%x: f32[2]) {\n  %0 = test.abs(%x) : f32[2]\n  return %0\n}\n');
   expect(report.passes).toMatchObject([
-    { pass: 'fuse', outcome: { changed: true, stats: { 'test/double-neg': 1 } }, nodesBefore: 3, nodesAfter: 1 },
+    { pass: 'fuse', phase: 'fuse', outcome: { changed: true, stats: { 'test/double-neg': 1 } }, nodesBefore: 3, nodesAfter: 1 },
   ]);
   expect(seen).toEqual(['pipeline:start', 'pass:start', 'rule:apply', 'pass:end', 'pipeline:end']);
 });

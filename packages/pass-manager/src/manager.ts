@@ -2,7 +2,7 @@ import { Editor, describeOrigin, type Graph, madeOrigin, type Node, QfuseError, 
 import { type Application, applyRules, type DriverOptions, type Match, type RewriteReport, type Rule } from '@qfuse/rewrite';
 import { type Diagnostic, renderDiagnostic } from './diagnostics.js';
 import { type CompilerEmitter, createEmitter } from './events.js';
-import type { Pass, PassContext, PassOutcome } from './pass.js';
+import type { Pass, PassContext, PassOutcome, Phase } from './pass.js';
 import type { Plan } from './plan.js';
 import type { Plugin } from './plugin.js';
 import { AnalysisCache } from './property.js';
@@ -45,6 +45,7 @@ export interface RunPlanOptions {
 /** One pass that ran. */
 export interface PassRecord {
   readonly pass: string;
+  readonly phase: Phase;
   readonly ms: number;
   readonly outcome: PassOutcome;
   readonly nodesBefore: number;
@@ -141,7 +142,8 @@ class PipelineRun {
       const outcome = await pass.run(this.#context(pass, edit));
       this.#checkPromises(pass, outcome, before.edition, index);
       if (outcome.changed) this.#analyses.keep(pass.keeps, before.edition);
-      const record = { pass: pass.name, ms: performance.now() - start, outcome, nodesBefore: before.nodes, nodesAfter: graph.size };
+      const ms = performance.now() - start;
+      const record = { pass: pass.name, phase: pass.phase, ms, outcome, nodesBefore: before.nodes, nodesAfter: graph.size };
       this.#passes.push(record);
       this.#events.emit('pass:end', { span, pass: pass.name, ms: record.ms, outcome, nodes: graph.size });
     } catch (error) {

@@ -4,9 +4,13 @@ import { say, sayJson, tableText } from '../print.js';
 import { loadRegistry } from '../session.js';
 import { command, type CommonOptions } from './shared.js';
 
-/** `qfuse passes`: the passes that are installed. */
+/** `qfuse passes`: the passes and recipes that are installed. */
 export const passesCommand = (): Command =>
-  command('passes', 'list the passes, their packages, rules and options', ['passes', 'passes --json', 'passes --config my.config.ts'])
+  command('passes', 'list the passes and the recipes of quantization with their packages and options', [
+    'passes',
+    'passes --json',
+    'passes --config my.config.ts',
+  ])
     .option('--config <file>', 'configuration file with plugins')
     .action(async (options: CommonOptions) => {
       const registry = await loadRegistry(options);
@@ -26,7 +30,13 @@ export const passesCommand = (): Command =>
           })),
         };
       });
-      if (options.json === true) return sayJson({ passes });
+      const recipes = [...registry.recipes.values()].map((r) => ({
+        name: r.name,
+        package: registry.ownerOf('recipe', r.name)!.name,
+        summary: r.summary,
+        options: Object.entries(r.options).map(([name, spec]) => ({ name, type: describeSpec(spec), value: attrText(spec, spec.default) })),
+      }));
+      if (options.json === true) return sayJson({ passes, recipes });
       say(
         tableText(
           ['pass', 'phase', 'package', 'what it does'],
@@ -34,4 +44,11 @@ export const passesCommand = (): Command =>
         ),
       );
       for (const p of passes) for (const o of p.options) say(`option of ${p.name}: ${o.name} (${o.type}) = ${o.value}`);
+      say('');
+      say(
+        tableText(
+          ['recipe', 'options', 'what it does'],
+          recipes.map((r) => [r.name, r.options.map((o) => `${o.name}=${o.value}`).join('\n'), r.summary]),
+        ),
+      );
     });
