@@ -1,6 +1,7 @@
 // Checks and times qfuse on a real GPU, as one bundle for a bare machine; prints JSON lines.
 //   node tools/gpu/bundle.mjs OUT_FOLDER                            makes the bundle with the fixtures that it reads
-//   node OUT_FOLDER/check.mjs [adapter] [--parts=models,forms,kernels]    runs it (npm `webgpu` must be found from there)
+//   node OUT_FOLDER/check.mjs [adapter] [--parts=models,samples,shapes,forms,kernels]    runs it (npm `webgpu` must be found from there)
+// Samples are the operator samples of torch, shapes the shape lists of all kernels; both are checked, not timed.
 // The options of `npm run bench -- kernels` hold for the kernels; see tools/bench/kernels.mjs.
 import { readdirSync, readFileSync } from 'node:fs';
 import { compileProgram, createTarget, webgpuKernels } from '@qfuse/backend-webgpu';
@@ -18,7 +19,7 @@ const say = (record) => console.log(JSON.stringify(record));
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 const args = process.argv.slice(2);
 const adapter = args.find((a) => !a.startsWith('--')) ?? 'auto';
-const parts = (args.find((a) => a.startsWith('--parts='))?.slice('--parts='.length) ?? 'models,forms,kernels').split(',');
+const parts = (args.find((a) => a.startsWith('--parts='))?.slice('--parts='.length) ?? 'models,samples,shapes,forms,kernels').split(',');
 const fixtures = new URL('./fixtures/', import.meta.url);
 
 say({ what: 'diagnosis', ...(await diagnose()) });
