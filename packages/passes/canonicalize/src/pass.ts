@@ -3,13 +3,14 @@ import { identityRules } from './identities.js';
 import { linearRules } from './linears.js';
 import { normRules } from './norms.js';
 import { permuteRules } from './permutes.js';
+import { scaleRules } from './scales.js';
 import { viewRules } from './views.js';
 
-const rules: readonly Rule[] = [...viewRules, ...permuteRules, ...identityRules, ...normRules, ...linearRules];
+const rules: readonly Rule[] = [...viewRules, ...permuteRules, ...identityRules, ...normRules, ...linearRules, ...scaleRules];
 
 /**
  * Brings both dialects of torch programs (training IR and Core ATen) to one form: one spelling for views,
- * permutes, linears and norms, and no nodes that change nothing.
+ * permutes, linears, norms and scales, and no nodes that change nothing.
  *
  * Afterwards every product with a weight is `aten.linear` with the weight as `[N, K]`. Rules refuse whatever they
  * cannot prove: an unknown symbolic dim, another permutation, a bias that is none.

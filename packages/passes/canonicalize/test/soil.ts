@@ -56,21 +56,26 @@ function attrsOf(op: AnyOp, random: Random, [input, scale]: readonly (Value | un
         ],
       };
     case quant.Dequantize: {
-      const fitting = [0, 1].filter((axis) => shapeOf(input)[axis] === shapeOf(scale)[0]);
-      return {
-        granularity: 'axis',
-        axis: random.pick(fitting),
-        group_size: undefined,
-        block_size: undefined,
-        qmin: -128,
-        qmax: 127,
-        dtype: 'f32',
-      };
+      const [shape, scales] = [shapeOf(input), shapeOf(scale)];
+      const more = { qmin: -128, qmax: 127, dtype: 'f32' } as const;
+      if (scales.length === 1) {
+        const fitting = [0, 1].filter((axis) => shape[axis] === scales[0]);
+        return { granularity: 'axis', axis: random.pick(fitting), group_size: undefined, block_size: undefined, ...more };
+      }
+      const block = shape.map((d, i) => d / scales[i]!);
+      const axis = block[0] === 1 ? 1 : 0;
+      return block[1 - axis] === 1
+        ? { granularity: 'group', axis: random.pick([axis, axis - 2]), group_size: block[axis]!, block_size: undefined, ...more }
+        : { granularity: 'block', axis: undefined, group_size: undefined, block_size: block, ...more };
     }
     default:
       return op.attrNames.includes('alpha') ? { alpha: random.pick([1, 1, 1, 2].map((x) => intScalar(x))), beta: intScalar(1) } : {};
   }
 }
+
+/** One scale for each index of an axis, or one for each of some parts of both. */
+const scalesOf = (shape: readonly number[], random: Random): readonly number[] =>
+  random.chance(0.5) ? [random.pick(shape)] : shape.map((d) => random.pick([1, d, d % 2 === 0 ? d / 2 : d]));
 
 /** A product or linear with axes `[…, k]` and a matrix that is `[k, n]` when it is read, or `[n, k]` for `linear`. */
 const products = (x: (sizes: Sizes, random: Random) => TensorType, linear = false): Soil => ({
@@ -96,7 +101,7 @@ const products = (x: (sizes: Sizes, random: Random) => TensorType, linear = fals
   attrs: attrsOf,
   free: (op, operand, edit, random, others) => {
     const { k, n } = sizesOf(random);
-    if (operand === 'scale') return edit.addInput('scale', f32(random.pick(shapeOf(others['input']))));
+    if (operand === 'scale') return edit.addInput('scale', f32(...scalesOf(shapeOf(others['input']), random)));
     return op === aten.Linear && operand === 'weight' ? edit.addInput('weight', f32(n, k)) : undefined;
   },
 });
@@ -127,6 +132,39 @@ const norm: Soil = {
   attrs: (_, __, [input]) => ({ normalized_shape: shapeOf(input).slice(-1), eps: 1e-5 }),
 };
 
+const range = { granularity: 'tensor', axis: undefined, group_size: undefined, block_size: undefined, qmin: -128, qmax: 127 };
+
+const chosen: Soil = {
+  value: (_, random) => ({ type: tensorType(random.pick(['f32', 'f32', 'f16', 'f64']), [random.int(1, 3), 4]) }),
+  attrs: (_, random) => ({
+    ...range,
+    mapping: random.pick(['asymmetric', 'symmetric']),
+    eps: random.pick([undefined, 2 ** -12]),
+    compute: random.pick([undefined, 'f32', 'f64']),
+    zero_point: undefined,
+    scale_dtype: random.pick(['f64', 'f64', 'f64', 'f32']),
+    zero_point_dtype: 'i64',
+  }),
+};
+
+/** An f32 scale that is cast to f64, with views before and after, now and then not. */
+const wide: Soil = {
+  value: (name, random) =>
+    name === 'narrow' ? { type: tensorType('f32', random.pick([[], [1]])), range: [0.01, 0.01] } : { type: tensorType('i8', [4]) },
+  attrs: (op, random) => {
+    if (op === aten.View) return { size: random.pick([[], [1]]) };
+    if (op === aten.ToCopy) return { dtype: random.chance(0.95) ? 'f64' : 'f32' };
+    const compute = random.chance(0.9) ? 'f32' : 'f64';
+    return op === quant.Quantize ? { ...range, dtype: 'i8', compute } : { ...range, dtype: 'f32', compute, difference: undefined };
+  },
+  free: (_, operand, edit, random) =>
+    operand === 'zero_point' && random.chance(0.5) ? edit.addInput('z', tensorType('i64', random.pick([[], [1]]))) : undefined,
+};
+const wideFloats: Soil = {
+  ...wide,
+  value: (name, random, form) => (name === 'input' ? { type: f32(4) } : wide.value!(name, random, form)),
+};
+
 const matrixRows = ({ m, k }: Sizes): TensorType => f32(m, k);
 const anyRows = ({ m, k, batch }: Sizes, random: Random): TensorType =>
   random.pick([f32(k), f32(m, k), f32(batch, m, k), f32(batch, 2, m, k)]);
@@ -138,6 +176,9 @@ export const soils: Readonly<Record<string, Soil>> = {
   'canonicalize/mul-scalar-neutral': neutral,
   'canonicalize/div-scalar-neutral': neutral,
   'canonicalize/native-layer-norm': norm,
+  'canonicalize/choose-qparams-scale': chosen,
+  'canonicalize/quantize-scale': wideFloats,
+  'canonicalize/dequantize-scale': wide,
   'canonicalize/mm-to-linear': products(matrixRows),
   'canonicalize/matmul-to-linear': products(anyRows),
   'canonicalize/addmm-to-linear': products(matrixRows),
