@@ -8,6 +8,18 @@ export function sideBySide(before, after) {
   return [`  ${'op'.padEnd(width)}before → after`, ...rows].join('\n');
 }
 
+/** Rows as lines of aligned columns. */
+export function tableOf(head, rows) {
+  const widths = head.map((h, i) => Math.max(h.length, ...rows.map((r) => r[i].length)));
+  const line = (cells) => `  ${cells.map((c, i) => (i === 0 ? c.padEnd(widths[i]) : c.padStart(widths[i]))).join('   ')}`;
+  return [head, ...rows].map(line).join('\n');
+}
+
+/** Some rows of a matrix of floats. */
+export function rowsOf({ dtype, shape: [, width], data }, start, count) {
+  return { dtype, shape: [count, width], data: data.slice(start * width, (start + count) * width) };
+}
+
 /** Bytes of a graph's constants, each counted once. */
 export const constantBytes = (graph) => [...new Set(graph.constants.map((c) => c.constant))].reduce((n, c) => n + c.byteLength, 0);
 
