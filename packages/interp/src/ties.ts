@@ -38,15 +38,17 @@ const CHOSEN = 3;
  */
 const quantize = (factor: number): Ties => ({
   result: 0,
-  near: ({ operands: [input, scale], attrs, error }) => {
+  near: ({ operands: [input, scale, zero], attrs, error }) => {
     const group = qparamsIndex(input!.shape, attrs as unknown as GranularityAttrs, fail);
     const { compute } = attrs as unknown as { readonly compute: DType };
     // A scale of 16 bits has a reciprocal that is rounded to them, in both runs.
     const round = arithmeticRounder(scale!.dtype);
     return (i) => {
-      const inverse = round(1 / Number(scale!.data[group(i)]));
+      const g = group(i);
+      const inverse = round(1 / Number(scale!.data[g]));
       const x = Number(input!.data[i]) * inverse;
-      return nearTie(x, factor * error * Math.abs(inverse) + ownRoundings(compute) * Math.abs(x));
+      const size = Math.abs(x) + (zero === undefined ? 0 : Math.abs(Number(zero.data[g])));
+      return nearTie(x, factor * error * Math.abs(inverse) + ownRoundings(compute) * size);
     };
   },
 });

@@ -1,4 +1,4 @@
-import { type AnyOp, type Dim, type Editor, type Node, tensorType, type Value } from '@qfuse/plugin';
+import { type AnyOp, constantOf, type Dim, type Editor, type Node, tensorOf, tensorType, type Value } from '@qfuse/plugin';
 import { aten, quant } from '@qfuse/ops';
 import { activationSoil, type Random, type Soil, testPass } from '@qfuse/testing';
 import fuseLinearDq8ca from './index.js';
@@ -106,10 +106,28 @@ const taking: Soil = {
   },
 };
 
+const inF64: Soil = {
+  value: (name, random) =>
+    name === 'input'
+      ? { type: tensorType('f32', [random.int(1, 4), 8]), range: [-2, 2] }
+      : { type: tensorType('f32', random.pick([[], [1]])), range: [random.pick([0.01, 0.02, 0.25]), 0] },
+  attrs: (op: AnyOp, random) => {
+    if (op === aten.View) return { size: random.pick([[], [1]]) };
+    if (op === aten.ToCopy) return { dtype: 'f64' };
+    const given = { granularity: 'tensor', axis: undefined, group_size: undefined, block_size: undefined, qmin: -128, qmax: 127 };
+    return { ...given, dtype: mostly(random, 'i8', 'i32'), compute: mostly(random, 'f64', 'f32'), round_last: random.chance(0.5) };
+  },
+  free: (_, operand, edit, random) =>
+    operand === 'zero_point' && random.chance(0.7)
+      ? edit.constant(constantOf(tensorOf('i64', [], [random.int(-128, 127)])), 'z')
+      : undefined,
+};
+
 testPass(import.meta.url, fuseLinearDq8ca(), {
   soil: {
     'fuse-linear-dq8ca/choose-and-quantize': choosing,
     'fuse-linear-dq8ca/take-integers': taking,
+    'fuse-linear-dq8ca/quantize-in-f32': inF64,
     'fuse-linear-dq8ca/linear': activationSoil({
       granularities: ['tensor', 'tensor', 'row', 'row', 'row', 'axis'],
       constant: false,
@@ -117,5 +135,5 @@ testPass(import.meta.url, fuseLinearDq8ca(), {
     }),
   },
   plants: 1000,
-  reach: 0.3,
+  reach: 0.2,
 });

@@ -2,6 +2,7 @@ import { definePlugin, type Plugin } from '@qfuse/plugin';
 import { fused } from '@qfuse/ops';
 import { pass } from './pass.js';
 
+export { quantizeInF32 } from './arithmetic.js';
 export { chooseAndQuantize, dynamicLinear, takeIntegers } from './rules.js';
 export { pass };
 

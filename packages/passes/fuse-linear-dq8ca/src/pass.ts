@@ -1,4 +1,5 @@
 import { definePass, type Pass } from '@qfuse/plugin';
+import { quantizeInF32 } from './arithmetic.js';
 import { chooseAndQuantize, dynamicLinear, takeIntegers } from './rules.js';
 
 /**
@@ -6,7 +7,8 @@ import { chooseAndQuantize, dynamicLinear, takeIntegers } from './rules.js';
  * or 8 bits, per tensor, channel or group.
  *
  * Makes `fused.dynamic_quantize` of `quant.choose_qparams` and the `quant.quantize` that goes with it, and `fused.linear_dq8ca_*` of
- * linears that read what was dequantized; several linears of one activation share its integers. Assumes that linears in
+ * linears that read what was dequantized; several linears of one activation share its integers. Where torch quantizes f32
+ * per token in f64, the program does so in f32. Assumes that linears in
  * other spellings (`addmm`, `mm`, `bmm`) were brought to `aten.linear` before, and that equal nodes were merged.
  */
 export const pass: Pass = definePass({
@@ -15,5 +17,5 @@ export const pass: Pass = definePass({
   phase: 'fuse',
   after: ['fuse-linear-q8ta'],
   before: ['fuse-linear-qcsnw', 'fuse-linear-q4gsw', 'fold-qdq'],
-  rules: [chooseAndQuantize, takeIntegers, dynamicLinear],
+  rules: [chooseAndQuantize, takeIntegers, dynamicLinear, quantizeInF32],
 });
