@@ -5,7 +5,7 @@ import { type ProgramPlan, planSchedule } from './plan.js';
 import { WebGPUProgram } from './program.js';
 import { createKernelRegistry } from './registry.js';
 import { schedule, type Schedule } from './schedule.js';
-import { type Accuracy, createTarget, type WebGPUTarget } from './target.js';
+import { type Accuracy, createTarget, probeLanguageFeatures, type WebGPUTarget } from './target.js';
 
 /** Options of {@link planProgram}. */
 export interface PlanOptions {
@@ -19,7 +19,7 @@ export interface PlanOptions {
 export interface CompileOptions {
   readonly device: GPUDevice;
   readonly kernels?: Iterable<Kernel> | undefined;
-  /** Default: what {@link createTarget} says of the device. Another one restricts what is used of it. */
+  /** Default: what {@link createTarget} and {@link probeLanguageFeatures} say of the device. Another one restricts what is used of it. */
   readonly target?: WebGPUTarget | undefined;
   /** Without a `target`: how exactly kernels compute; default `f32`. */
   readonly accuracy?: Accuracy | undefined;
@@ -44,11 +44,12 @@ export const planProgram = (graph: Graph, target: WebGPUTarget, options: PlanOpt
  */
 export async function compileProgram(graph: Graph, options: CompileOptions): Promise<WebGPUProgram> {
   const { device } = options;
-  const target = options.target ?? createTarget(device, { accuracy: options.accuracy });
   const info = await Promise.race([device.lost, Promise.resolve(undefined)]);
   if (info !== undefined)
     throw new QfuseError('webgpu/device-lost', `the WebGPU device was lost: ${info.message || info.reason}`, {
       help: 'request a new device',
     });
+  const { accuracy } = options;
+  const target = options.target ?? createTarget(device, { accuracy, languageFeatures: await probeLanguageFeatures(device) });
   return WebGPUProgram.create(device, target, build(graph, target, options.kernels), graph);
 }

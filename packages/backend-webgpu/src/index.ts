@@ -34,6 +34,7 @@ export {
   type Accuracy,
   createTarget,
   portableTarget,
+  probeLanguageFeatures,
   type SubgroupMatrix,
   type TargetLimits,
   type TargetOptions,

@@ -74,12 +74,32 @@ export const portableTarget: WebGPUTarget = Object.freeze({
   }),
 });
 
+/** Dot products of four 8-bit integers in a word. */
+const integerDotFeature = 'packed_4x8_integer_dot_product';
+
 /** What {@link createTarget} cannot ask the device for. */
 export interface TargetOptions {
-  /** `navigator.gpu.wgslLanguageFeatures`, where the caller has it. */
+  /** `navigator.gpu.wgslLanguageFeatures`, where the caller has it, or what {@link probeLanguageFeatures} finds. */
   readonly languageFeatures?: Iterable<string> | undefined;
   readonly accuracy?: Accuracy | undefined;
 }
+
+/** The WGSL language features that kernels make use of. */
+const usefulLanguageFeatures = [integerDotFeature] as const;
+
+/** Which of the WGSL language features that kernels use the implementation behind `device` has: it is asked to compile each. */
+export async function probeLanguageFeatures(device: GPUDevice): Promise<readonly string[]> {
+  const found = usefulLanguageFeatures.map(async (name) => {
+    device.pushErrorScope('validation');
+    device.createShaderModule({ code: `requires ${name};`, label: `probe of ${name}` });
+    const error = await device.popErrorScope();
+    return error === null ? [name] : [];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** Whether shaders have `dot4I8Packed`. */
+export const hasIntegerDot = ({ languageFeatures }: WebGPUTarget): boolean => languageFeatures.includes(integerDotFeature);
 
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic render/i;
 

@@ -25,7 +25,7 @@ export async function describeOnDevice(graph: Graph, registry: Registry, adapter
   if (adapter === undefined) return describe('portable', portableTarget);
   const node = await requestDevice({ adapter });
   try {
-    return describe(node.adapter.name, createTarget(node.device));
+    return describe(node.adapter.name, createTarget(node.device, { languageFeatures: node.adapter.wgslLanguageFeatures }));
   } finally {
     node.destroy();
   }

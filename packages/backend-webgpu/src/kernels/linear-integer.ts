@@ -3,7 +3,7 @@ import { type AnyOp, countOf, isFloat, isStatic, type Node, no, type Verdict, ye
 import { packCorrections } from '../integer-packing.js';
 import { type Cost, defineKernel, type ErrorBound, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { floatConstant } from '../packing.js';
-import type { WebGPUTarget } from '../target.js';
+import { hasIntegerDot, type WebGPUTarget } from '../target.js';
 import { integerForms } from '../wgsl/integer-linear.js';
 import type { IntegerLinear } from '../wgsl/integer-weights.js';
 import type { Requantize } from '../wgsl/requantize.js';
@@ -68,7 +68,7 @@ export function integerLayers(
     requantize: result.requantize,
     rows: (sizes: Sizes): number => lead.reduce((m: number, d) => m * sizes.dim(d), 1),
     staticRows: isStatic(lead) ? countOf(lead) : undefined,
-    integerDot: target.languageFeatures.includes('packed_4x8_integer_dot_product'),
+    integerDot: hasIntegerDot(target),
   }));
 }
 
