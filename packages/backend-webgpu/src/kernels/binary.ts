@@ -16,7 +16,7 @@ export type Forms = Partial<Record<ScalarType, Form>>;
 export const close: ErrorBound = { absolute: 2 ** -24, relative: 2 ** -19 };
 /** The logarithm's rounding error grows with the exponent of the result. */
 const powers: ErrorBound = { absolute: 2 ** -24, relative: 2 ** -15 };
-export const numeric = (form: Form): Forms => ({ f32: form, i32: form, u32: form });
+const numeric = (form: Form): Forms => ({ f32: form, i32: form, u32: form });
 const infix =
   (sign: string): Form =>
   (a, b) =>
