@@ -56,25 +56,28 @@ function inLanes(x: Rows, w: Rows, count: number, lanes: 4 | 8, bias: number, le
   return fround(steps(x, w, whole, count, 1, sums[0]!) + bias);
 }
 
-/** Rows and columns from which matrix products are computed in tiles; rows come in fours. */
+/** Rows that are computed together, and columns from which they are. */
 const [TILE_ROWS, TILE_COLUMNS] = [4, 12];
 
+/** Whether an element of a matrix product lies in a tile, not at the rim. */
+const isTiled = (row: number, rows: number, columns: number): boolean => columns >= TILE_COLUMNS && row < rows - (rows % TILE_ROWS);
+
 function linear(input: HostTensor, weight: HostTensor, bias: HostTensor | undefined, result: TensorType): HostTensor {
-  const [n, k] = weight.shape as [number, number];
+  const [columns, k] = weight.shape as [number, number];
   const out = hostTensor('f32', result.shape as readonly number[]);
   const [x, w, y] = [input.data, weight.data, out.data] as Float32Array[] as [Float32Array, Float32Array, Float32Array];
-  const rows = n === 0 ? 0 : y.length / n;
-  const tiled = n < TILE_COLUMNS ? 0 : rows - (rows % TILE_ROWS);
-  const fours = n - (n % 4);
-  for (let r = 0; r < rows; r++)
-    for (let c = 0; c < n; c++) {
+  const rows = columns === 0 ? 0 : y.length / columns;
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
       const [a, b] = [
-        { data: x, start: r * k },
-        { data: w, start: c * k },
+        { data: x, start: row * k },
+        { data: w, start: column * k },
       ];
-      const start = bias === undefined ? 0 : (bias.data[c] as number);
-      const lanes = rows > 1 && c >= fours ? 8 : 4;
-      y[r * n + c] = r < tiled ? blocked(a, b, k, start) : inLanes(a, b, k, lanes, start, rows === 1 ? Math.min(k, 4) : 0);
+      const start = bias === undefined ? 0 : (bias.data[column] as number);
+      const lanes = column < columns - (columns % 4) ? 4 : 8;
+      y[row * columns + column] = isTiled(row, rows, columns)
+        ? blocked(a, b, k, start)
+        : inLanes(a, b, k, lanes, start, rows === 1 ? Math.min(k, 4) : 0);
     }
   return out;
 }
@@ -129,6 +132,7 @@ function convolution(
   for (let o = 0; o < outs; o++) {
     const base = Math.floor(o / (outs / groups)) * perGroup;
     const b = bias === undefined ? 0 : (bias.data[o] as number);
+    const tiled = isTiled(o % (outs / groups), outs / groups, oh * ow);
     order.forEach(([c, r, s], i) => (weights.data[i] = w[((o * perGroup + c) * kh + r) * kw + s]!));
     for (let n = 0; n < images; n++)
       for (let p = 0; p < oh * ow; p++) {
@@ -139,8 +143,11 @@ function convolution(
           const inside = row >= 0 && row < height && column >= 0 && column < width;
           taps.data[i] = inside ? x[((n * channels + base + c) * height + row) * width + column]! : 0;
         }
-        const sum = first ? chain(taps, weights, 0, order.length, b) : blocked(taps, weights, order.length, b);
-        y[(n * outs + o) * oh * ow + p] = sum;
+        y[(n * outs + o) * oh * ow + p] = first
+          ? chain(taps, weights, 0, order.length, b)
+          : tiled
+            ? blocked(taps, weights, order.length, b)
+            : steps(taps, weights, 0, order.length, 1, b);
       }
   }
   return out;
