@@ -96,6 +96,16 @@ describe('plant', () => {
     expect([...w!.value.constant!.bytes()].every((x) => x >= 1 && x <= 5)).toBe(true);
   });
 
+  test('the soil may let something else read the results, and make constants of anything', () => {
+    const soil: Soil = {
+      value: () => ({ type: tensorType('f32', [2]), constant: true }),
+      readers: ([y], edit) => [edit.create(aten.Exp, { self: y! }).result],
+    };
+    const graph = plant(ruleOf(op(aten.Neg, { self: any().as('x') })), 1, soil)!;
+    expect(graph.inputs).toEqual([]);
+    expect(printGraph(graph)).toMatch(/aten\.neg\(%x\)[^]*aten\.exp\(%0\)[^]*return %1\n/);
+  });
+
   test('the soil may put more around it', () => {
     const soil: Soil = {
       ...square,

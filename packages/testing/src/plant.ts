@@ -18,14 +18,19 @@ import {
 import type { ListPattern, MaybePattern, OneOfPattern, OpPattern, Pattern, Rule, ThroughPattern, ValuePattern } from '@qfuse/rewrite';
 import { Random, randomTensor } from './random.js';
 
+/** A value to plant. */
+export interface PlantedValue {
+  readonly type: TensorType;
+  /** Smallest and largest element of a constant. */
+  readonly range?: readonly [number, number];
+  /** Whether it is a constant where the pattern takes anything; default: a graph input. */
+  readonly constant?: boolean;
+}
+
 /** What a pattern leaves open and a planted graph must choose. */
 export interface Soil {
-  /** Type and, for a constant, smallest and largest element of the value that a capture (or an unnamed place, `''`) stands for. */
-  readonly value?: (
-    name: string,
-    random: Random,
-    form: 'any' | 'constant',
-  ) => { readonly type: TensorType; readonly range?: readonly [number, number] } | undefined;
+  /** The value that a capture (or an unnamed place, `''`) stands for. */
+  readonly value?: (name: string, random: Random, form: 'any' | 'constant') => PlantedValue | undefined;
   /** Attributes of a node of the pattern; what is left out is chosen by the declaration. */
   readonly attrs?: (op: AnyOp, random: Random, operands: readonly (Value | undefined)[]) => Readonly<Record<string, unknown>> | undefined;
   /** Operands that the pattern does not name; undefined leaves an optional one out. */
@@ -36,6 +41,8 @@ export interface Soil {
     random: Random,
     others: Readonly<Record<string, Value | undefined>>,
   ) => Value | undefined;
+  /** What reads the results of the root; its values are outputs instead of them. */
+  readonly readers?: (results: readonly Value[], edit: Editor, random: Random) => readonly Value[];
   /**
    * More of a program around what was planted, such as another node that reads one of its constants. Gets what the
    * pattern captured by name; what it returns becomes outputs.
@@ -80,7 +87,8 @@ class Planter {
   grow(root: OpPattern<any, any>): Graph {
     const results = this.#node(root);
     // A result that nobody reads is what some rules ask for.
-    const outputs = results.filter((_, i) => i === 0 || this.#random.chance(0.5));
+    const read = results.filter((_, i) => i === 0 || this.#random.chance(0.5));
+    const outputs = [...(this.#soil.readers?.(read, this.#edit, this.#random) ?? read)];
     if (this.#inner.length > 1 && this.#random.chance(0.2)) outputs.push(this.#random.pick(this.#inner));
     outputs.push(...(this.#soil.around?.(this.#named, this.#edit, this.#random) ?? []));
     this.#edit.setOutputs(outputs);
@@ -161,14 +169,15 @@ class Planter {
 
   #fresh(name: string, form: 'any' | 'constant'): Value {
     const random = this.#random;
-    const { type, range } = this.#soil.value?.(name, random, form) ?? {
+    const { type, range, constant } = this.#soil.value?.(name, random, form) ?? {
       type: tensorType(
         'f32',
         Array.from({ length: random.int(1, 3) }, (): Dim => random.int(1, 5)),
       ),
       range: undefined,
+      constant: undefined,
     };
-    if (form === 'constant')
+    if (form === 'constant' || constant === true)
       return this.#edit.constant(
         constantOf(randomTensor(random, type.dtype, type.shape as readonly number[], range)),
         name === '' ? 'c' : name,

@@ -1,160 +1,148 @@
 import {
   any,
-  type Constant,
-  constant,
-  decodeElements,
+  type Builder,
+  constantOf,
   defineRule,
-  dimFloorDiv,
-  integerRange,
+  type Dim,
+  type DType,
+  isStatic,
   maybe,
-  no,
   type Node,
-  numel,
   oneOf,
   op,
   type Rule,
   type ShapeEnv,
+  tensorOf,
   type Value,
-  type Verdict,
   yes,
 } from '@qfuse/plugin';
-import { aten, quant } from '@qfuse/ops';
-import { broadcastGrid, inShape, sameGrid } from './grid.js';
+import { aten, quant, shapeText } from '@qfuse/ops';
+import { behindViews, type Grid, gridOf, reshaped } from './boxes.js';
+import { type Refusal, refuse } from './refusal.js';
+import { dtypeRange, type Range, rangeOf, storedRange } from './range.js';
+import { repeated } from './repeats.js';
+import { isKnown, readAsWeight } from './weights.js';
+import { type Difference, subtractsExactly, zeroOf } from './zero-points.js';
 
-/** Integers that f32 holds exactly, whatever is subtracted from them. */
-const narrow = ['i8', 'u8', 'i4', 'u4', 'i16', 'u16'] as const;
+const integers = any('i8', 'u8', 'i4', 'u4', 'i16', 'u16', 'i32').as('q');
+const factor = maybe(op(aten.ToCopy).shared().as('cast'), 'self', integers);
+const difference = oneOf(
+  op(aten.SubTensor, { self: factor, other: any().as('z') })
+    .shared()
+    .as('sub'),
+  op(aten.SubScalar, { self: factor }).shared().as('less'),
+  factor,
+);
 
-const codes = op(aten.ToCopy, { self: any(...narrow).as('codes') })
-  .shared()
-  .as('cast');
-/** Without zero points any product with a cast looks alike: only these are known to be codes. */
-const known = constant(...narrow);
-const knownCodes = op(aten.ToCopy, { self: oneOf(known, op(aten.View, { self: known }).shared(), op(quant.Quantize).shared()) })
-  .shared()
-  .as('cast');
-const zeros = maybe(op(aten.ToCopy).shared(), 'self', any(...narrow).as('zeros'));
-const scale = any('f32').as('scale');
-
-interface Captures {
-  readonly zeros?: Value | undefined;
+/** The parts of a dequantize that arithmetic stands for. */
+interface Found {
+  readonly ok: true;
+  readonly grid: Grid;
   readonly scale: Value;
-  readonly cast: Node<typeof aten.ToCopy>;
+  readonly range: Range;
+  /** Zero points as they are given, or one number for all. */
+  readonly zero: Value | number | undefined;
+  readonly compute: DType;
+  readonly difference: DType | undefined;
 }
-
-/** A constant, possibly seen in another shape. */
-function constantBehind(value: Value): Constant | undefined {
-  let v = value;
-  while (v.producer?.op === aten.View) v = v.producer.operand('self');
-  return v.constant;
-}
-
-interface Range {
-  readonly qmin: number;
-  readonly qmax: number;
-}
-
-/** Ranges of 4 bits. */
-const nibbles: readonly Range[] = [
-  { qmin: -8, qmax: 7 },
-  { qmin: 0, qmax: 15 },
-];
 
 /**
- * The range of the integers: that of the quantize that made them, else that of their dtype. Of a constant the arithmetic has lost what was
- * declared: with `recover` it is one of 4 bits when that holds all of the data, which changes how they are stored and no number.
+ * (cast(q) − cast(z)) · s ⇒ dequantize(q, s, z)     q and z integers, s and z one for each box of q
+ *
+ * Also without z, with a number for z, and with the integers subtracted before they are cast. Without z, q is constant, computed from
+ * constants or made by a quantize: any product with a cast looks alike. The range that a dequantize declares is that of
+ * what integers are computed by or, with `recover`, of their data.
  */
-function rangeOf(value: Value, recover: boolean): Range {
-  const { producer } = value;
-  if (producer?.op === quant.Quantize) return (producer as Node<typeof quant.Quantize>).attrs;
-  const [qmin, qmax] = integerRange(value.type.dtype).map(Number) as [number, number];
-  const data = recover ? constantBehind(value) : undefined;
-  if (data?.resolved !== true) return { qmin, qmax };
-  const codes = decodeElements(data.type.dtype, data.bytes(), numel(data.type) as number) as Int8Array;
-  return nibbles.find((r) => r.qmin >= qmin && codes.every((q) => q >= r.qmin && q <= r.qmax)) ?? { qmin, qmax };
-}
-
-function isDequantize({ zeros: z, scale: s, cast }: Captures, root: Node, env: ShapeEnv): Verdict {
-  const q = cast.operand('self');
-  if (!(narrow as readonly string[]).includes(q.type.dtype))
-    return no(`the codes are ${q.type.dtype}, expected integers of at most 16 bits`);
-  if (cast.result.type.dtype !== 'f32' || root.result.type.dtype !== 'f32')
-    return no(`the integers become ${cast.result.type.dtype}, expected f32`);
-  if (
-    root.result.type.shape.length !== q.type.shape.length ||
-    !q.type.shape.every((d, i) => env.equal(d, root.result.type.shape[i]!) === 'yes')
-  )
-    return no('the scales have more elements than the integers');
-  if (broadcastGrid(q.type.shape, s.type.shape, env) === undefined)
-    return no(
-      `scales [${s.type.shape.join(', ')}] of integers [${q.type.shape.join(', ')}] are neither one, one a row, nor one along an axis`,
-    );
-  return z === undefined ? yes : sameGrid(z.type, s.type, env);
-}
-
-const dequantizeRule = (name: string, root: typeof withZeros | typeof withoutZeros, recover: boolean): Rule =>
+export const dequantizeRule = (recover: boolean): Rule =>
   defineRule({
-    name,
+    name: 'raise-qdq/dequantize',
     summary: 'a difference of integers times a scale is a dequantize',
-    root: root as typeof withZeros,
+    root: op(aten.MulTensor, { self: difference, other: any('f32', 'f16', 'bf16').as('s') }),
     numerics: 'exact',
-    where: (m: Captures, { root: mul, env }) => isDequantize(m, mul, env),
-    rewrite: ({ cast, zeros: z, scale: s }: Captures, b, { env }) => {
-      const q = cast.operand('self');
-      const { granularity, axis, shape } = broadcastGrid(q.type.shape, s.type.shape, env)!;
-      const zero_point = z === undefined ? undefined : inShape(z, shape, b);
-      const { qmin, qmax } = rangeOf(q, recover);
-      const attrs = { granularity, axis, qmin, qmax, dtype: 'f32' } as const;
-      return b.create(quant.Dequantize, { input: q, scale: inShape(s, shape, b), zero_point }, attrs).result;
+    where: (m, { root, env }) => {
+      const found = find(m, root, env, recover);
+      return found.ok ? yes : found;
+    },
+    rewrite: (m, b, { root, env }) => {
+      const found = find(m, root, env, recover);
+      if (!found.ok) throw new Error(found.why);
+      const { grid, scale, compute } = found;
+      const { granularity, axis, group_size, block_size } = grid;
+      const [qmin, qmax] = found.range;
+      return b.create(
+        quant.Dequantize,
+        { input: m.q, scale: reshaped(scale, grid.shape, b, hasGroupAxis(m.q)), zero_point: zeroPoint(found, m, b) },
+        { granularity, axis, group_size, block_size, qmin, qmax, dtype: root.result.type.dtype, compute, difference: found.difference },
+        { types: [root.result.type] },
+      ).result;
     },
   });
 
-const withZeros = op(aten.MulTensor, { self: op(aten.SubTensor, { self: codes, other: zeros }).where(plain), other: scale });
-const withoutZeros = op(aten.MulTensor, { self: knownCodes, other: scale });
-
-/** The difference is not scaled. */
-function plain({ attrs }: Node<typeof aten.SubTensor>): Verdict {
-  return Number(attrs.alpha.value) === 1 ? yes : no(`alpha is ${String(attrs.alpha.value)}, expected 1`);
+function find(m: Difference, root: Node<typeof aten.MulTensor>, env: ShapeEnv, recover: boolean): Found | Refusal {
+  const { q, s } = m;
+  const { type } = root.result;
+  const known = isKnown(q);
+  const wide = q.type.dtype === 'i32';
+  // Integers that are cast and less others are codes, wherever they come from.
+  if (!known && behindViews(q).producer?.op !== quant.Quantize && (m.sub === undefined || m.cast === undefined || wide))
+    return refuse('the integers are neither known at compile time nor quantized here, and nothing is subtracted from them');
+  if (known && wide) {
+    const readers = readAsWeight(root.result);
+    if (!readers.ok) return readers;
+  }
+  if (type.shape.length !== q.type.shape.length || type.dtype !== s.type.dtype)
+    return refuse('the product is not one number for each integer');
+  const own = rangeOf(q, recover);
+  const range = known ? (storedRange(own) ?? (wide ? undefined : dtypeRange(q.type.dtype))) : own;
+  if (range === undefined) return refuse(`the integers are ${q.type.dtype} and reach from ${own[0]} to ${own[1]}, expected at most 8 bits`);
+  const given = zeroOf(m);
+  if (typeof given === 'object' && 'ok' in given) return given;
+  const spread = boxes(q.type.shape, s, given, known, env);
+  if ('ok' in spread) return spread;
+  const { grid, scale, zero } = spread;
+  if (typeof zero === 'number' && !isStatic(grid.shape)) return refuse('the number of zero points is not known');
+  const exact = subtractsExactly(m, own, zero);
+  if (!exact.ok) return exact;
+  const narrow = type.dtype === 'f32' ? undefined : type.dtype;
+  return { ok: true, grid, scale, range, zero, compute: type.dtype, difference: zero === undefined ? undefined : narrow };
 }
 
-/**
- * view(dequantize(view(q, […, G, g]), s, z), […, G·g]) ⇒ dequantize(q, s, z) in groups of g along the last axis
- *
- * Scales of rows of the split tensor are scales of groups of the whole one.
- */
-const groups = defineRule({
-  name: 'raise-qdq/groups',
-  summary: 'rows of a split axis are groups of the whole one',
-  root: op(aten.View, { self: op(quant.Dequantize, { input: any().as('codes'), scale: any().as('scale') }).as('dequantize') }),
-  numerics: 'exact',
-  where: ({ dequantize: dq }, { root, env }) => {
-    if (dq.attrs.granularity !== 'row') return no(`the scales are one a ${dq.attrs.granularity}, expected one a row`);
-    const [split, whole] = [dq.result.type.shape, root.result.type.shape];
-    const [count, size] = split.slice(-2);
-    if (split.length !== whole.length + 1 || typeof size !== 'number' || typeof count !== 'number')
-      return no('the view joins other axes than the last two');
-    const lead = whole.slice(0, -1).every((d, i) => env.equal(d, split[i]!) === 'yes');
-    return lead && whole.at(-1) === count * size ? yes : no('the view joins other axes than the last two');
-  },
-  rewrite: ({ codes: q, scale: s, dequantize: dq }, b, { root }) => {
-    const { shape } = root.result.type;
-    const size = q.type.shape.at(-1) as number;
-    const grid = [...shape.slice(0, -1), dimFloorDiv(shape.at(-1)!, size)];
-    const z = dq.operandOrNone('zero_point');
-    const attrs = { ...dq.attrs, granularity: 'group', axis: shape.length - 1, group_size: size } as const;
-    return b.create(
-      quant.Dequantize,
-      { input: inShape(q, shape, b), scale: inShape(s, grid, b), zero_point: z === undefined ? undefined : inShape(z, grid, b) },
-      attrs,
-    ).result;
-  },
-});
+/** Scales and zero points as they are, or what they repeat for every element of a group. */
+interface Boxes {
+  readonly grid: Grid;
+  readonly scale: Value;
+  readonly zero: Value | number | undefined;
+}
 
-/**
- * (cast(q) − z) · s ⇒ dequantize(q, s, z)       q and z integers of at most 16 bits: their difference is exact in f32
- * cast(q) · s       ⇒ dequantize(q, s)          q constant, or made by a quantize
- */
-export const dequantizeRules = (recover: boolean): readonly Rule[] => [
-  dequantizeRule('raise-qdq/dequantize', withZeros, recover),
-  dequantizeRule('raise-qdq/dequantize-symmetric', withoutZeros, recover),
-  groups,
-];
+function boxes(shape: readonly Dim[], s: Value, zero: Value | number | undefined, weight: boolean, env: ShapeEnv): Boxes | Refusal {
+  const each = s.type.shape.length === shape.length && s.type.shape.every((d, i) => d === shape[i]);
+  if (!each || shape.every((d) => d === 1)) {
+    const grid = gridOf(shape, s.type.shape, weight, env);
+    return grid === undefined
+      ? refuse(
+          `scales ${shapeText(s.type.shape)} of integers ${shapeText(shape)} are neither one, one a row, one along an axis nor one a block`,
+        )
+      : { grid, scale: s, zero };
+  }
+  const found = repeated(s);
+  const other = typeof zero === 'object' ? repeated(zero) : undefined;
+  // More scales than that would take as much room as the floats do.
+  if (found === undefined || found.shape.some((d, i) => i !== found.axis && d !== shape[i]))
+    return refuse(`scales ${shapeText(s.type.shape)} of integers ${shapeText(shape)} are one for each of them`);
+  const { axis, times, shape: own } = found;
+  if (typeof zero === 'object' && (other?.axis !== axis || other.times !== times))
+    return refuse('scales and zero points are not repeated alike');
+  return { grid: { granularity: 'group', axis, group_size: times, shape: own }, scale: found.source, zero: other?.source ?? zero };
+}
+
+/** Whether integers have an axis more than a weight: it goes, and scales are viewed once more, when `groups` follows. */
+const hasGroupAxis = (q: Value): boolean => q.type.shape.length > 2;
+
+function zeroPoint({ zero, grid }: Found, { q, s }: Difference, b: Builder): Value | undefined {
+  if (typeof zero !== 'number') return zero === undefined ? undefined : reshaped(zero, grid.shape, b, hasGroupAxis(q));
+  const count = grid.shape.reduce((n: number, d) => n * (d as number), 1);
+  return b.constant(
+    constantOf(tensorOf('i32', grid.shape as readonly number[], new Array<number>(count).fill(zero))),
+    `${s.name ?? 'weight'}.zero`,
+  );
+}

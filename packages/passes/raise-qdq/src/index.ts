@@ -2,7 +2,8 @@ import { definePlugin, type Plugin } from '@qfuse/plugin';
 import { pass } from './pass.js';
 
 export { chooseQparams } from './choose-qparams.js';
-export { dequantizeRules } from './dequantize.js';
+export { dequantizeRule } from './dequantize.js';
+export { groups } from './groups.js';
 export { quantizeRules } from './quantize.js';
 export { pass };
 

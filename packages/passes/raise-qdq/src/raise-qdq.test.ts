@@ -16,6 +16,7 @@ import { runGraph } from '@qfuse/interp';
 import { aten } from '@qfuse/ops';
 import { type Random, type Soil, testPass } from '@qfuse/testing';
 import { expect, test } from 'vitest';
+import { soils } from '../test/soil.js';
 import raiseQdq, { pass } from './index.js';
 
 /** Sizes of one planted graph: drawn once, so that operands fit each other. */
@@ -41,14 +42,12 @@ function sizesOf(random: Random): Sizes {
 
 const codes: readonly DType[] = ['i8', 'i8', 'u8', 'i16'];
 
-function value(name: string, random: Random, form: 'any' | 'constant'): ReturnType<NonNullable<Soil['value']>> {
+function value(name: string, random: Random): ReturnType<NonNullable<Soil['value']>> {
   const { shape, scales, axes } = sizesOf(random);
   if (name === 'scale') return { type: tensorType('f32', scales), range: [0.01, 1] };
   if (name === 'zeros') return { type: tensorType(random.pick(codes), scales) };
-  if (name === 'codes') return { type: tensorType(random.pick(codes), shape) };
   if (name === 'first') return { type: tensorType('f32', []), range: [-128, -128] };
   if (name !== '') return { type: tensorType('f32', shape) };
-  if (form === 'constant' && random.chance(0.4)) return { type: tensorType('i8', shape), range: [-8, 7] };
   const reduced = shape.filter((_, i) => !axes.includes(i) && !axes.includes(i - shape.length));
   return { type: tensorType('f32', random.chance(0.5) ? [] : reduced), range: random.chance(0.9) ? [0, 0] : [0, 1] };
 }
@@ -57,7 +56,6 @@ const eps = floatScalar(1.1754943508222875e-38);
 
 function attrs(op: AnyOp, random: Random, slots: readonly (Value | undefined)[]): Readonly<Record<string, unknown>> {
   const from = slots[0]?.producer?.op;
-  if (op === aten.View) return { size: sizesOf(random).shape };
   if (op === aten.ToCopy) return { dtype: from === aten.Clamp ? random.pick(['i8', 'i32']) : random.chance(0.95) ? 'f32' : 'f64' };
   if (op === aten.Clamp && from === aten.DivScalar) return { min: eps, max: random.chance(0.9) ? undefined : floatScalar(1) };
   if (op === aten.Clamp)
@@ -70,37 +68,9 @@ function attrs(op: AnyOp, random: Random, slots: readonly (Value | undefined)[])
 }
 
 const soil: Soil = { value, attrs };
-const rules = pass.rules!.filter((r) => r.name !== 'raise-qdq/groups').map((r) => r.name);
+const chosen = Object.fromEntries(pass.rules!.map(({ name }) => [name, soil]));
 
-testPass(import.meta.url, raiseQdq(), {
-  soil: {
-    ...Object.fromEntries(rules.map((name) => [name, soil])),
-    'raise-qdq/groups': {
-      value: (name, random) => {
-        const { shape } = sizesOf(random);
-        return { type: tensorType(name === 'scale' ? 'f32' : 'i8', name === 'scale' ? [...shape.slice(0, -1), 1] : shape) };
-      },
-      attrs: (op, random) => {
-        const { shape } = sizesOf(random);
-        const joined = [...shape.slice(0, -2), shape.at(-2)! * shape.at(-1)!];
-        if (op === aten.View) return { size: random.chance(0.9) ? joined : [shape.reduce((a, b) => a * b, 1)] };
-        return {
-          granularity: 'row',
-          qmin: -128,
-          qmax: 127,
-          dtype: 'f32',
-          compute: 'f32',
-          axis: undefined,
-          group_size: undefined,
-          block_size: undefined,
-          difference: undefined,
-        };
-      },
-    },
-  },
-  plants: 200,
-  reach: 0.05,
-});
+testPass(import.meta.url, raiseQdq(), { soil: { ...chosen, ...soils }, plants: 1000, reach: 0.05 });
 
 test('the range of a constant is that of its dtype when it is not to be recovered', () => {
   const make = (): Graph => {
