@@ -1,7 +1,7 @@
 /**
  * Kernels by shape, each next to a copy and to the float kernel of the same shape, on the adapter that is there:
  *
- *   npm run bench -- kernels [--json] [--adapter=NAME] [--only=TEXT] [--shapes=MxNxK,…] [--repeats=COUNT] [--accuracy=f16]
+ *   npm run bench -- kernels [--json] [--adapter=NAME] [--only=TEXT] [--shapes=MxNxK,…] [--repeats=COUNT] [--accuracy=f16] [--sweep=BYTES]
  *
  * The programs of a shape run in turns, so that what else the machine does meets them alike; times are medians of timestamps around
  * the dispatches, less that of an empty one. On a GPU it is kept busy before each shape, weights come from memory, not from the cache, and a chain of
@@ -93,7 +93,8 @@ function graphOf(build, shape, swept, known) {
   const make = maker(graph, known);
   const clock = () => make.edit.create(Clock, { x: make.floats([2]) }).result;
   const outputs = [clock()];
-  if (swept > 0) outputs.push(make.edit.create(Sink, { x: make.edit.create(Sweep, { x: make.floats([swept / 4]) }).result }).result);
+  if (swept > 0)
+    outputs.push(make.edit.create(Sink, { x: make.edit.create(Sweep, { x: make.floats([4]) }, { count: swept / 4 }).result }).result);
   const result = build(make, shape);
   outputs.push(make.edit.create(Sink, { x: result }).result, clock());
   make.edit.setOutputs(outputs);
@@ -104,9 +105,11 @@ const isProbe = ({ op }) => op.startsWith('bench.') && op !== 'bench.copy';
 const timeOf = (timings, wanted) => timings.filter(wanted).reduce((sum, t) => sum + t.microseconds, 0);
 
 /** Runs the programs in turns; medians of the time of what they measure, and of the clock's chain beside it. */
-async function measure(programs, repeats) {
+async function measure(programs, repeats, keepBusy) {
   const taken = programs.map(() => ({ us: [], sink: [], clock: [], timings: [] }));
-  for (let i = 0; i <= repeats; i++)
+  for (let i = 0; i <= repeats; i++) {
+    // The load of the runs alone would let the clock sink.
+    if (i % 4 === 0) await keepBusy();
     for (const [p, program] of programs.entries()) {
       const { timings } = await program.run([], { profile: true });
       if (i === 0) continue;
@@ -116,16 +119,17 @@ async function measure(programs, repeats) {
       taken[p].clock.push(median(timings.filter((t) => t.op === 'bench.clock').map((t) => t.microseconds)));
       taken[p].timings = dispatches;
     }
+  }
   return taken.map(({ us, sink, clock, timings }) => ({ us: median(us), empty: Math.min(...sink), clock: median(clock), timings }));
 }
 
-/** Bytes of the copy that bandwidths are compared with, and of the sweep that empties caches. */
-const sizes = (software) => (software ? { copy: 1 << 23, swept: 0 } : { copy: 1 << 28, swept: 1 << 28 });
+/** Bytes of the copy that bandwidths are compared with, and of what is written to empty caches. */
+const sizes = (software) => (software ? { copy: 1 << 23, swept: 0 } : { copy: 1 << 27, swept: 1 << 28 });
 
 /** Options from the command line; see above. */
 export function kernelOptions(args) {
   const value = (name) => args.find((a) => a.startsWith(`--${name}=`))?.slice(name.length + 3);
-  const repeats = value('repeats');
+  const number = (name) => (value(name) === undefined ? undefined : Number(value(name)));
   return {
     adapter: value('adapter'),
     only: value('only'),
@@ -133,17 +137,18 @@ export function kernelOptions(args) {
     shapes: value('shapes')
       ?.split(',')
       .map((s) => s.split(/[x×]/).map(Number)),
-    repeats: repeats === undefined ? undefined : Number(repeats),
+    repeats: number('repeats'),
+    sweep: number('sweep'),
   };
 }
 
 /** Yields a record for each kernel and shape. */
-export async function* benchKernels({ adapter = 'auto', only, shapes, repeats, accuracy } = {}) {
+export async function* benchKernels({ adapter = 'auto', only, shapes, repeats, accuracy, sweep } = {}) {
   const node = await requestDevice({ adapter });
   try {
     if (!node.device.features.has('timestamp-query')) throw new Error(`${node.adapter.name} has no timestamps`);
     const software = node.adapter.isSoftware;
-    const { copy, swept } = sizes(software);
+    const { copy, swept } = { ...sizes(software), ...(sweep === undefined ? {} : { swept: sweep }) };
     const copies = { name: 'copy', build: (make) => make.edit.create(Copy, { x: make.floats([copy / 4]) }).result };
     const cases = kernelCases.filter(({ name }) => only === undefined || name.includes(only));
     const needed = new Set([...cases.map((c) => c.name), ...cases.map((c) => c.counterpart)]);
@@ -168,7 +173,7 @@ export async function* benchKernels({ adapter = 'auto', only, shapes, repeats, a
         ),
       );
       await warmUp(node);
-      const measured = await measure(programs, repeats ?? (software ? 9 : 15));
+      const measured = await measure(programs, repeats ?? (software ? 9 : 15), () => warmUp(node, 0.1));
       for (const program of programs) program.dispose();
       bestClock = Math.min(bestClock, ...measured.map((r) => r.clock));
       // An empty pass has a time of its own, which is none of the kernel's.

@@ -3,7 +3,7 @@
  * over more memory than a cache holds (so that weights come from memory), and a sink, which needs a value without reading it back.
  */
 import { defineKernel, shader } from '@qfuse/backend-webgpu';
-import { tensor, tensorType } from '@qfuse/ir';
+import { attr, tensor, tensorType } from '@qfuse/ir';
 import { defineOp } from '@qfuse/ops';
 
 const unused = () => {
@@ -16,15 +16,22 @@ const one = () => [tensorType('f32', [1])];
 
 export const Copy = probe('copy', 'every element', same);
 export const Clock = probe('clock', 'the time of dependent multiply-adds', one);
-export const Sweep = probe('sweep', 'the sum of all elements', same);
+export const Sweep = defineOp({
+  name: 'bench.sweep',
+  summary: 'many numbers that nobody needs',
+  operands: { x: tensor() },
+  attrs: { count: attr.int() },
+  infer: ({ attrs }) => [tensorType('f32', [attrs.count])],
+  reference: unused,
+});
 export const Sink = probe('sink', 'nothing', one);
 
 const read = (name, value, type) => ({ name, type, access: 'read', from: value });
 const write = (name, value, type) => ({ name, type, access: 'read_write', from: value });
 const vectors = 'array<vec4<f32>>';
 
-/** One thread for each 16 bytes; `count` is a multiple of 4. */
-const stream = (op, label) =>
+/** A thread for each 16 bytes of the result, whose size is a multiple of 16; `element` is what thread `i` writes there. */
+const stream = (op, label, element) =>
   defineKernel({
     name: `bench/${label}`,
     op,
@@ -35,7 +42,7 @@ const stream = (op, label) =>
         threads: 256,
         bindings: [read('x', node.operand('x'), vectors), write('y', node.result, vectors)],
         parameters: { n: 'u32' },
-        body: 'let i = group * 256u + lane;\nif (i < P.n) { y[i] = x[i]; }',
+        body: `let i = group * 256u + lane;\nif (i < P.n) { y[i] = ${element}; }`,
         launch: (sizes) => {
           const n = sizes.count(node.result) / 4;
           return { groups: Math.ceil(n / 256), parameters: { n } };
@@ -81,4 +88,4 @@ const sink = defineKernel({
   ],
 });
 
-export const probeKernels = [stream(Copy, 'copy'), stream(Sweep, 'sweep'), clock, sink];
+export const probeKernels = [stream(Copy, 'copy', 'x[i]'), stream(Sweep, 'sweep', 'x[0] + f32(i)'), clock, sink];

@@ -1,5 +1,5 @@
 import { type Dim, isFloat, type Node, no, type Value, type Verdict, yes } from '@qfuse/plugin';
-import { defineKernel, type Dispatch, exact, type KernelSample, type Sizes, type WebGPUKernel } from '../kernel.js';
+import { type Cost, defineKernel, type Dispatch, exact, type KernelSample, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import { type Access, indexing, rowMajor } from '../wgsl/indexing.js';
 import { mapDispatch } from '../wgsl/map.js';
@@ -192,6 +192,12 @@ const samples: Readonly<Record<string, readonly KernelSample[]>> = {
 
 /** Whether a dim is the number 0; such tables cannot be read at all. */
 export const empty = (dims: readonly Dim[]): boolean => dims.includes(0);
+
+/** Of the table only what is looked up counts. */
+function cost(node: Node, { indices }: Lookup, sizes: Sizes): Cost {
+  const results = sizes.count(node.results[0]!);
+  return { bytes: 4 * (2 * results + indices.reduce((sum, i) => sum + sizes.count(i.value), 0)), operations: results };
+}
 
 /** The kernels of this family. */
 export const gatherKernels: readonly WebGPUKernel[] = Object.entries(lookups).map(([name, [lookup, fits]]) =>

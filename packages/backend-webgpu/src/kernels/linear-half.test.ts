@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { useDevice } from '../../test/device.js';
 import { checkGemv, checkMatrix, gemvForms, matrixForms } from '../../test/half-forms.js';
 import { layer, type LayerOptions } from '../../test/packed-layer.js';
-import { planProgram } from '../compile.js';
+import { compileProgram, planProgram } from '../compile.js';
 import { lower } from '../lower.js';
 import { compilePipelines } from '../pipelines.js';
 import { createKernelRegistry } from '../registry.js';
@@ -48,6 +48,13 @@ describe('who takes halves', () => {
     expect(labels({ ...options, rows: 40 }, { ...target, subgroupSize: [16, 32] })).toEqual(['gemm 64×64', 'parts of K']);
     expect(labels({ ...options, rows: 40 }, { ...target, subgroupMatrices: [] })).toEqual(['gemm 64×64', 'parts of K']);
     expect(labels({ ...options, rows: 40 }, { ...target, accuracy: undefined })).toEqual(['gemm 64×64', 'parts of K']);
+  });
+
+  test('a program says how exactly it computes', async () => {
+    const program = await compileProgram(layer({ bits: 8, k: 8, n: 4, rows: 1 }), { device: gpu.device, accuracy: 'f16' });
+    expect(program.target.accuracy).toBe('f16');
+    program.dispose();
+    expect(createTarget(gpu.device).accuracy).toBeUndefined();
   });
 
   test('no group that begins within eight K, no zero point beyond halves, no x beyond workgroup memory', () => {
