@@ -14,7 +14,11 @@ interface Case {
 }
 
 // Recorded by tools/fixtures/float32_cases.py.
-const cases = JSON.parse(readFileSync(new URL('../test/float32-cases.json', import.meta.url)).toString()) as readonly Case[];
+const text = readFileSync(new URL('../test/float32-cases.jsonl', import.meta.url)).toString();
+const cases = text
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line) as Case);
 const floats = (base64: string): Float32Array => new Float32Array(Uint8Array.from(Buffer.from(base64, 'base64')).buffer);
 
 function evaluated({ op, attrs, shapes, data }: Case, evaluator: Evaluator, bias = true): Elements {
