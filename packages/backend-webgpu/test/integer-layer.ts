@@ -13,9 +13,11 @@ import {
   tensorType,
   type Value,
 } from '@qfuse/plugin';
+import { integerLinearKernels } from '../src/kernels/linear-integer.js';
 import { createTarget, portableTarget, type WebGPUTarget, withLimits } from '../src/target.js';
 import { roundingsOf } from '../src/wgsl/integer-sums.js';
 import { randomNumbers } from './compare.js';
+import { runGuarded } from './guarded.js';
 
 const dot = 'packed_4x8_integer_dot_product';
 const gpuTarget = (device: GPUDevice): WebGPUTarget => ({ ...createTarget(device, { languageFeatures: [dot] }), software: false });
@@ -56,8 +58,21 @@ export interface IntegerOptions {
   readonly x?: ((m: number, k: number) => number) | undefined;
   readonly inputZero?: ((m: number) => number) | undefined;
   readonly weightScale?: ((n: number, g: number) => number) | undefined;
+  readonly inputScale?: number | undefined;
+  readonly biasValue?: ((n: number) => number) | undefined;
   readonly seed?: number | undefined;
 }
+
+/** Parameters of the input and the weight in their kinds, one after the other. */
+export const integerVariants: readonly Partial<IntegerOptions>[] = [
+  { scale: 'input rows' },
+  { scale: 'input rows', zero: 'input rows', zeroType: 'i8', bias: 'input' },
+  { codes: 'u8', zero: 'constant', weightZeros: true, bias: 'constant' },
+  { op: 'q8ta', codes: 'u8', zero: 'input', zeroType: 'u8', weightZeros: true },
+  { scale: 'constant rows', zero: 'constant rows', weightZeros: true },
+  { op: 'q8ta', scale: 'input', zero: 'input', zeroType: 'i64' },
+  { codes: 'u8' },
+];
 
 /** A graph of one layer and its inputs for `m` rows. */
 export interface IntegerLayer {
@@ -101,7 +116,9 @@ export function integerLayer(options: IntegerOptions, rows = options.m ?? 1): In
     return input(name, tensor, perRow ? [lead, 1] : []);
   };
   const operands: Record<string, Value | undefined> = { input: input('x', x, [lead, k]) };
-  operands['input_scale'] = parameter('xs', 'f32', options.scale ?? 'constant', () => Math.fround((next() + 2) / 100));
+  operands['input_scale'] = parameter('xs', 'f32', options.scale ?? 'constant', () =>
+    Math.fround(options.inputScale ?? (next() + 2) / 100),
+  );
   const groups = groupSize === undefined ? 1 : k === 0 ? 1 : k / groupSize;
   const grid = groupSize === undefined ? [n] : [n, groups];
   operands['weight'] = constant(
@@ -129,7 +146,7 @@ export function integerLayer(options: IntegerOptions, rows = options.m ?? 1): In
       fill('i8', grid, () => whole(-half, half - 1)),
     );
   if (options.bias !== undefined) {
-    const bias = fill('f32', [n], () => Math.fround(next() * 2));
+    const bias = fill('f32', [n], (i) => Math.fround(options.biasValue?.(i) ?? next() * 2));
     operands['bias'] = options.bias === 'input' ? input('b', bias, [n]) : constant('b', bias);
   }
   const { output } = options;
@@ -190,4 +207,15 @@ export function outsideBound(y: HostTensor, { y: exact, magnitude, roundings }: 
     if (!(Math.abs(Number(y.data[i]) - e) <= allowed)) wrong.push(`element ${i} is ${y.data[i]}, expected ${e} ± ${allowed}`);
   });
   return wrong.slice(0, 5);
+}
+
+/** Runs a float layer between guard bands and compares it with float64. */
+export async function checkIntegerLayer(
+  device: GPUDevice,
+  options: IntegerOptions & { readonly m: number },
+  target: WebGPUTarget,
+): Promise<string[]> {
+  const layer = integerLayer(options);
+  const [y] = await runGuarded(device, layer.graph, layer.inputs, integerLinearKernels, target);
+  return outsideBound(y!, integerSums(layer));
 }

@@ -77,8 +77,9 @@ export function integerSizes(node: Node, bits: 4 | 8): IntegerSizes | string {
   const shift = codeShift(x);
   const reach = known === undefined ? Infinity : Math.max(known[1] - shift + 128, 127 - known[0] + shift);
   const exact = reach * weight * size <= LARGEST_I32;
-  const largest = (exact ? reach : WIDE_FROM + 128) * weight * size;
-  const most = Math.floor(LARGEST_I32 / Math.max(16384, exact ? reach * weight : (WIDE_FROM + 128) * weight, 128 * weight));
+  const surely = Math.min(reach, WIDE_FROM + 128);
+  const largest = (exact ? reach : surely) * weight * size;
+  const most = Math.floor(LARGEST_I32 / Math.max(16384, surely * weight, 128 * weight));
   return size > most
     ? `${size} weights share a scale: their integer sums may be beyond 32 bits, expected at most ${most} (weights and their zero points are up to ${weight})`
     : { wide: !exact, largest };

@@ -1,85 +1,163 @@
-import { expect, test } from 'vitest';
+import { fused } from '@qfuse/ops';
+import { Editor, Graph, type HostTensor, tensorOf, tensorType } from '@qfuse/plugin';
+import { describe, expect, test } from 'vitest';
 import { useDevice } from '../../test/device.js';
-import { runGuarded } from '../../test/guarded.js';
-import { integerLayer, type IntegerOptions, integerSums, integerTargets, outsideBound } from '../../test/integer-layer.js';
-import { runGraph } from '@qfuse/interp';
-import { differingBits } from '../../test/compare-bits.js';
-import { codesLinearKernels } from './linear-codes.js';
-import { integerLinearKernels } from './linear-integer.js';
+import { checkIntegerLayer, integerLayer, type IntegerOptions, integerTargets, integerVariants } from '../../test/integer-layer.js';
+import { compileProgram, planProgram } from '../compile.js';
+import { portableTarget, type WebGPUTarget, withLimits } from '../target.js';
 
 const gpu = useDevice('maximum');
+const on = (name: string): WebGPUTarget => integerTargets[name]!(gpu.device);
 
 const shapes: readonly (readonly [m: number, k: number, n: number, groupSize?: number])[] = [
   [1, 1, 1],
-  [1, 37, 19],
   [5, 37, 19],
   [3, 300, 17, 100],
   [6, 40, 12, 8],
   [1, 96, 33, 32],
-  [2, 64, 48, 32],
-  [7, 20, 9, 4],
   [4, 35, 10, 7],
   [5, 36, 8, 12],
-  [9, 33, 70, 11],
+  [1, 26, 5, 13],
+  [2, 64, 48, 16],
 ];
 
-async function check(target: string, options: IntegerOptions): Promise<string[]> {
-  const layer = integerLayer(options);
-  const [y] = await runGuarded(gpu.device, layer.graph, layer.inputs, integerLinearKernels, integerTargets[target]!(gpu.device));
-  return outsideBound(y!, integerSums(layer));
-}
+describe.each([8, 4] as const)('%d bits', (bits) => {
+  // Compiling takes a software adapter a moment for each of these; all variants of all forms are in the full suite.
+  test.each(shapes.map((shape, i) => ({ shape, i })))('software %j', async ({ shape: [m, k, n, groupSize], i }) => {
+    const target = on(i % 2 === 0 ? 'software' : 'software, no dots');
+    const variant = integerVariants[(i + bits) % integerVariants.length]!;
+    expect(await checkIntegerLayer(gpu.device, { bits, m, k, n, groupSize, ...variant }, target), JSON.stringify(variant)).toEqual([]);
+  });
 
-test.each(
-  [8, 4].flatMap((bits) =>
-    shapes
-      .filter((x) => x[3]! > 5 && x[3]! % 4 !== 0)
-      .flatMap((s) => ['software', 'software, no dots'].map((t) => ({ t, bits: bits as 4 | 8, s }))),
-  ),
-)('%j', async ({ t, bits, s: [m, k, n, groupSize] }) => {
-  const base = { bits, m, k, n, groupSize, scale: 'input rows' } as const;
-  expect(await check(t, base)).toEqual([]);
-  expect(await check(t, { ...base, zero: 'input rows', zeroType: 'i8', bias: 'input' })).toEqual([]);
-  expect(await check(t, { ...base, codes: 'u8', zero: 'constant', weightZeros: true, bias: 'constant' })).toEqual([]);
+  test.each([
+    { m: 1, k: 96, n: 33, groupSize: 32, variant: 1 },
+    { m: 3, k: 300, n: 17, variant: 2 },
+    { m: 9, k: 96, n: 70, groupSize: 32, variant: bits === 8 ? 4 : 1 },
+  ])('gpu %j', async ({ variant, ...shape }) => {
+    expect(await checkIntegerLayer(gpu.device, { bits, ...shape, ...integerVariants[variant] }, on('gpu'))).toEqual([]);
+  });
+
+  test('holds the extremes of integers', async () => {
+    for (const [x, w, z] of [
+      [-128, -(2 ** (bits - 1)), 127],
+      [127, 2 ** (bits - 1) - 1, -128],
+      [-128, 2 ** (bits - 1) - 1, -128],
+    ] as const) {
+      const ends = { x: () => x, weight: () => w, inputZero: () => z, zero: 'constant', scale: 'input rows' } as const;
+      expect(await checkIntegerLayer(gpu.device, { bits, m: 2, k: 4000, n: 5, ...ends }, on('software'))).toEqual([]);
+      expect(await checkIntegerLayer(gpu.device, { bits, m: 2, k: 96, n: 5, groupSize: 32, ...ends }, on('software'))).toEqual([]);
+    }
+  });
 });
 
-test.each(
-  (
-    [
-      [1, 37, 20],
-      [5, 64, 18],
-      [3, 0, 6],
-    ] as const
-  ).flatMap(
-    ([m, k, n]) =>
-      [
-        {
-          m,
-          k,
-          n,
-          bits: 8,
-          op: 'codes',
-          codes: 'i8',
-          zero: 'constant',
-          output: { scale: 0.37, zero: -5, qmin: -128, qmax: 127, dtype: 'i8' },
-        },
-        {
-          m,
-          k,
-          n,
-          bits: 8,
-          op: 'codes',
-          codes: 'u8',
-          zero: 'constant',
-          bias: 'constant',
-          weightZeros: true,
-          weightScale: () => 2 ** -10,
-          output: { scale: 2, zero: 128, qmin: 130, qmax: 250, dtype: 'u8' },
-        },
-        { m, k, n, bits: 4, op: 'codes', codes: 'i8', bias: 'constant', output: { scale: 4, qmin: -128, qmax: 127, dtype: 'i8' } },
-      ] as const,
-  ),
-)('codes %j', async (options) => {
-  const layer = integerLayer(options);
-  const [y] = await runGuarded(gpu.device, layer.graph, layer.inputs, codesLinearKernels, integerTargets['software']!(gpu.device));
-  expect(differingBits(y!, runGraph(layer.graph, layer.inputs).outputs[0]!)).toBeUndefined();
+/** The rows `from` … of the inputs that have one for each row. */
+const rowsOf = (inputs: readonly HostTensor[], from: number, count: number, all: number): HostTensor[] =>
+  inputs.map((t) => {
+    if (t.shape[0] !== all) return t;
+    const width = t.data.length / all;
+    return tensorOf(t.dtype, [count, ...t.shape.slice(1)], (t.data as Float32Array).slice(from * width, (from + count) * width) as never);
+  });
+
+test('a row has the same bits alone, in any batch, in every form, with and without integer dot products', async () => {
+  const rows = 70;
+  const options = {
+    bits: 4,
+    k: 352,
+    n: 22,
+    groupSize: 32,
+    scale: 'input rows',
+    zero: 'input rows',
+    zeroType: 'i8',
+    bias: 'constant',
+  } as const;
+  const { graph, inputs } = integerLayer(options, rows);
+  let expected: Uint32Array | undefined;
+  const bitsOf = ({ data }: HostTensor): Uint32Array => new Uint32Array(Float32Array.from(data as Float32Array).buffer);
+  for (const name of ['software', 'software, no dots', 'gpu']) {
+    const program = await compileProgram(graph, { device: gpu.device, target: on(name) });
+    const run = async (from: number, count: number): Promise<Uint32Array> =>
+      bitsOf((await program.run(rowsOf(inputs, from, count, rows))).outputs[0]!);
+    expected ??= await run(0, rows);
+    expect(await run(0, rows), name).toEqual(expected);
+    for (const [from, count] of [
+      ...Array.from({ length: rows }, (_, i) => [i, 1] as const),
+      [3, 2],
+      [7, 3],
+      [66, 4],
+      [5, 5],
+      [2, 64],
+      [4, 66],
+    ] as const)
+      expect(await run(from, count), `rows ${from} … of ${count} on ${name}`).toEqual(expected.slice(from * 22, (from + count) * 22));
+    program.dispose();
+  }
+});
+
+test('splits a weight that is larger than a binding, by rows', async () => {
+  const target = withLimits(on('software'), { maxStorageBufferBindingSize: 64 * 64 });
+  const options = { bits: 4, k: 128, n: 150, groupSize: 64, zero: 'constant', bias: 'constant', weightZeros: true } as const;
+  expect(planProgram(integerLayer({ ...options, m: 5 }).graph, target).dispatches).toHaveLength(3);
+  for (const m of [1, 5]) expect(await checkIntegerLayer(gpu.device, { ...options, m }, target)).toEqual([]);
+});
+
+test('has no rows, results without columns, inputs without K', async () => {
+  for (const [m, k, n] of [
+    [0, 8, 4],
+    [3, 0, 5],
+    [3, 8, 0],
+  ] as const)
+    for (const name of ['software', 'gpu'])
+      expect(await checkIntegerLayer(gpu.device, { bits: 8, m, k, n, zero: 'constant', bias: 'constant' }, on(name))).toEqual([]);
+});
+
+test('leaves out forms that the row count rules out', () => {
+  const labels = (options: Partial<IntegerOptions>): string[] =>
+    planProgram(integerLayer({ bits: 4, k: 64, n: 16, ...options }, 1).graph, portableTarget).dispatches.map((d) => d.dispatch);
+  expect(labels({ m: 1 })).toEqual(['integer gemv']);
+  expect(labels({ m: 3, groupSize: 32 })).toEqual(['integer gemv 4 rows']);
+  expect(labels({})).toEqual(['integer gemv', 'integer gemv 4 rows', 'integer gemm 64×64']);
+  expect(labels({ groupSize: 16 })).toEqual(['integer 1×4 tile', 'integer 4×4 tile']);
+});
+
+describe('zero points of the input of which nothing is known', () => {
+  test('are exact within ±255, and within the bound beyond', async () => {
+    for (const far of [200, -255, 256, 1e5, -3e6])
+      expect(
+        await checkIntegerLayer(
+          gpu.device,
+          { bits: 8, m: 3, k: 64, n: 8, scale: 'input rows', zero: 'input rows', zeroType: 'i32', inputZero: (m) => (m === 1 ? far : m) },
+          on('software'),
+        ),
+      ).toEqual([]);
+  });
+});
+
+test.each<[string, Partial<IntegerOptions>, RegExp]>([
+  [
+    'sums beyond 32 bits',
+    { k: 70000, n: 1, zero: 'constant' },
+    /70000 weights share a scale: their integer sums may be beyond 32 bits, expected at most \d+/,
+  ],
+  ['unknown zero points', { k: 50000, n: 1, zero: 'input' }, /expected at most 43804/],
+  ['zero points that are floats', { k: 8, n: 1, zero: 'input', zeroType: 'f32' }, /zero point is computed in f32, expected integers/],
+  [
+    'a zero point between integers',
+    { k: 8, n: 1, zero: 'constant', zeroType: 'f32', inputZero: () => 0.5 },
+    /zero point is 0.5, expected an integer/,
+  ],
+])('refuses %s', (_name, options, why) => {
+  expect(() => planProgram(integerLayer({ bits: 8, m: 1, k: 8, n: 1, ...options }).graph, portableTarget)).toThrow(why);
+});
+
+test('refuses a weight that is computed', () => {
+  const graph = new Graph();
+  const edit = new Editor(graph);
+  const operands = {
+    input: edit.addInput('x', tensorType('i8', [2, 8])),
+    input_scale: edit.addInput('xs', tensorType('f32', [])),
+    weight: edit.addInput('w', tensorType('i8', [4, 8])),
+    scales: edit.addInput('s', tensorType('f32', [4])),
+  };
+  edit.setOutputs(edit.create(fused.LinearDq8caQ8csw, operands).results);
+  expect(() => planProgram(graph, portableTarget)).toThrow(/the weight is computed, expected a constant/);
 });
