@@ -44,7 +44,7 @@ const lookup = (name, op, dtype, groupSize) => ({
 });
 
 /** Float kernels that others are compared with. */
-export const floatCases = [
+const floatCases = [
   {
     name: 'aten.linear f32',
     build: (make, { m, n, k }) => make.node(aten.Linear, { input: make.floats([m, k]), weight: make.floats([n, k]) }),
@@ -53,7 +53,7 @@ export const floatCases = [
 ];
 
 /** Kernels with weights of integers and float inputs. */
-export const weightOnlyCases = [
+const weightOnlyCases = [
   weightOnly(fused.LinearQcs8w, 'i8'),
   weightOnly(fused.LinearQcs4w, 'i4'),
   weightOnly(fused.LinearQ8gsw, 'i8', { groupSize: 32 }),
@@ -84,7 +84,7 @@ const integer = (op, input, dtype, groupSize) => ({
 });
 
 /** Kernels whose inputs are integers too, and the one that makes them. */
-export const integerCases = [
+const integerCases = [
   integer(fused.LinearDq8caQ8csw, 'i8', 'i8'),
   integer(fused.LinearDq8caQ4csw, 'i8', 'i4'),
   integer(fused.LinearDq8caQ8gsw, 'i8', 'i8', 32),

@@ -32,7 +32,7 @@ const layers = {
 };
 
 /** `[m, n, k]` of all rows and layers for an adapter; on a software one no more than it computes in a moment. */
-export function defaultShapes(software) {
+function defaultShapes(software) {
   const all = (software ? layers.software : layers.gpu).flatMap(([n, k]) => rows.map((m) => [m, n, k]));
   return software ? all.filter(([m, n, k]) => m * n * k <= 4e7) : all;
 }

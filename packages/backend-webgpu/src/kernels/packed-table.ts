@@ -29,7 +29,7 @@ export interface PackedTable {
 }
 
 /** Rows `from` to `to`, packed. */
-export interface TableShard {
+interface TableShard {
   readonly from: number;
   readonly to: number;
   readonly weight: Constant;
@@ -38,7 +38,7 @@ export interface TableShard {
 }
 
 /** Shards begin at multiples of this many rows, the width of the widest tile. */
-export const SHARD_ROWS = 64;
+const SHARD_ROWS = 64;
 
 const shapeOf = (node: Node): readonly [n: number, k: number] => node.operand('weight').type.shape as readonly [number, number];
 

@@ -19,7 +19,7 @@ export interface Tiles extends TileSize {
 }
 
 /** K that goes through workgroup memory at a time. */
-export const DEPTH = 32;
+const DEPTH = 32;
 /** Parts of K are no shorter than this many depths, and no more than this many. */
 const LEAST_STEPS = 4;
 const MOST_SPLITS = 16;

@@ -41,7 +41,7 @@ export const matrixTilesFor = ({ limits }: WebGPUTarget): readonly { readonly ro
 const DEPTH = 32;
 const STRIDE = DEPTH + 8;
 /** Threads of a subgroup; other sizes do not get these kernels. */
-export const SUBGROUP = 32;
+const SUBGROUP = 32;
 const SIDE = 16;
 
 const subgroupsOf = ({ along: [m, n] }: MatrixTiles): number => m * n;
@@ -57,7 +57,7 @@ export interface MatrixUnit extends Halves {
 }
 
 /** Matrix units as the feature `chromium-experimental-subgroup-matrix` has them: f16 in, f32 sums. */
-export const subgroupUnit: MatrixUnit = {
+const subgroupUnit: MatrixUnit = {
   directives: `${f16Halves.directives}
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
