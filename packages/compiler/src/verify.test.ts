@@ -1,4 +1,4 @@
-import { type Graph, type HostTensor, hostTensor, parseGraph, tensorOf, type Value } from '@qfuse/ir';
+import { type Graph, type HostTensor, hostTensor, parseGraph, QfuseError, tensorOf, type Value } from '@qfuse/ir';
 import { runGraph } from '@qfuse/interp';
 import { presetWebGPU } from '@qfuse/preset-webgpu';
 import { describe, expect, test } from 'vitest';
@@ -95,6 +95,36 @@ describe('programs that quantize on their way', () => {
     expect(checks.filter((c) => !c.ok)).toEqual([]);
     expect(checks.map((c) => c.what.split(' ')[0])).toContain('fuse-linear-dq8ca/take-integers');
   });
+});
+
+test('a device need not run what was not fused yet, but all that was', async () => {
+  const only =
+    (ops: RegExp): RunElsewhere =>
+    async (graph, given) => {
+      const missing = [...graph.nodes()].filter((n) => !ops.test(n.op.name));
+      if (missing.length > 0) throw new QfuseError('toy/unsupported', `${missing.length} nodes have no kernel:\n  …`);
+      return runGraph(graph, given).outputs;
+    };
+  const checked = async (ops: RegExp) => (await verifyCompilation(read(chain), registry, { inputs, device: only(ops) })).slice(-2);
+  expect(await checked(/^fused\.|^quant\.quantize$/)).toMatchObject([
+    { what: 'before, on the device', ok: true, problem: 'not run: 7 nodes have no kernel:' },
+    { what: 'after, on the device', ok: true, problem: '' },
+  ]);
+  expect(await checked(/^quant\./)).toMatchObject([{ ok: true }, { what: 'after, on the device', ok: false }]);
+});
+
+test('a rule may know from a producer which zero points there are', async () => {
+  const graph = read(`graph @main(%x: f32[2, 4]) {
+  %w = parameter "w" : i8[3, 4] = dense<[1, -2, 3, 4, 5, -6, 7, 8, 9, 10, 11, -12]>
+  %t = parameter "t" : f32[3] = dense<[0.01, 0.03, 0.02]>
+  %0, %1 = quant.choose_qparams(%x) {granularity = "row", mapping = "symmetric", qmax = 127, qmin = -127, zero_point_dtype = f32} : f32[2, 1], f32[2, 1]
+  %2 = quant.quantize(%x, %0, %1) {dtype = i8, granularity = "row", qmax = 127, qmin = -127} : i8[2, 4]
+  %3 = quant.dequantize(%2, %0, %1) {dtype = f32, granularity = "row", qmax = 127, qmin = -127} : f32[2, 4]
+  %4 = quant.dequantize(%w, %t) {axis = 0, dtype = f32, granularity = "axis", qmax = 127, qmin = -128} : f32[3, 4]
+  %5 = aten.linear(%3, %4) : f32[2, 3]
+  return %5
+}`);
+  expect((await verifyCompilation(graph, registry, { inputs })).filter((c) => !c.ok)).toEqual([]);
 });
 
 test('a rule may read what stands behind a view', async () => {
