@@ -22,11 +22,10 @@ export interface Runner {
   close(): void;
 }
 
-/** Opens the interpreter or a WebGPU device. @throws QfuseError `device/…` when there is no such adapter */
-export async function openRunner(options: RunnerOptions, registry: Registry): Promise<Runner> {
+/** Opens the interpreter (with `evaluator`) or a WebGPU device. @throws QfuseError `device/…` when there is no such adapter */
+export async function openRunner(options: RunnerOptions, registry: Registry, evaluator: Evaluator = new Evaluator()): Promise<Runner> {
   if (options.device === 'reference') {
     if (options.adapter !== undefined) throw new QfuseError('usage', '--adapter belongs to --device webgpu');
-    const evaluator = new Evaluator();
     return {
       adapter: 'reference interpreter',
       prepare: async (graph) => ({ run: async (inputs) => runGraph(graph, inputs, evaluator).outputs, dispose: () => {} }),

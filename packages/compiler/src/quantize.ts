@@ -1,5 +1,5 @@
 import { type Graph, QfuseError } from '@qfuse/ir';
-import { runGraph } from '@qfuse/interp';
+import { Float32Evaluator, runGraph } from '@qfuse/interp';
 import { createPlan, type Registry, runPlan, type RunPlanOptions } from '@qfuse/pass-manager';
 import {
   type Batch,
@@ -27,7 +27,7 @@ export interface PrepareOptions extends Pick<RunPlanOptions, 'events' | 'signal'
 export interface QuantizeOptions extends PrepareOptions {
   /** Calibration data: inputs of runs. Needed by recipes with static activations. */
   readonly batches?: Iterable<Batch> | AsyncIterable<Batch> | undefined;
-  /** Runs calibration; default: the reference interpreter. */
+  /** Runs calibration; default: the interpreter, with sums in the order of torch's kernels, so that scales are torch's. */
   readonly run?: RunGraph | undefined;
   /** What other processes saw, from `prepared.save()`. */
   readonly states?: readonly CalibrationState[] | undefined;
@@ -64,14 +64,17 @@ export async function prepareGraph(graph: Graph, registry: Registry, options: Pr
  * @throws QfuseError `quantizer/not-calibrated` when the recipe needs data and there are none; as {@link prepareGraph}, `calibrate` and `convert`
  */
 export async function quantizeGraph(graph: Graph, registry: Registry, options: QuantizeOptions): Promise<Quantized> {
-  const { batches, run = interpret, states = [], onProgress, ...rest } = options;
+  const { batches, run = interpreter(), states = [], onProgress, ...rest } = options;
   const prepared = await prepareGraph(graph, registry, rest);
   for (const state of states) prepared.merge(state);
   if (batches !== undefined && prepared.needsCalibration) await calibrate(prepared, run, batches, { onProgress, signal: rest.signal });
   return { graph: convert(prepared), prepared };
 }
 
-const interpret: RunGraph = (graph, inputs) => runGraph(graph, inputs).outputs;
+function interpreter(): RunGraph {
+  const evaluator = new Float32Evaluator();
+  return (graph, inputs) => runGraph(graph, inputs, evaluator).outputs;
+}
 
 /** A quantizer that leaves the modules of some patterns alone. */
 function excluding(quantizer: Quantizer, patterns: readonly string[]): Quantizer {

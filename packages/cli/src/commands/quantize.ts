@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Compiled, prepareGraph, writeProgram } from '@qfuse/compiler';
 import { writeAtomically } from '@qfuse/compiler/node';
+import { Float32Evaluator } from '@qfuse/interp';
 import { type Graph, printGraph, QfuseError } from '@qfuse/ir';
 import {
   calibrate,
@@ -74,7 +75,8 @@ export const quantizeCommand = (): Command =>
       const output = options.output ?? `${model.replace(/\.[^./\\]*$/, '')}.qfuse`;
       const state: State = {};
       const runner: { opened?: Runner } = {};
-      const open = async (): Promise<RunGraph> => runOn((runner.opened ??= await openRunner(options, registry)));
+      // In the interpreter sums run in the order of torch's kernels, so that scales are torch's.
+      const open = async (): Promise<RunGraph> => runOn((runner.opened ??= await openRunner(options, registry, new Float32Evaluator())));
       try {
         await runSteps(state, stepsFor(model, output, options, registry, open), options.json === true);
       } finally {
