@@ -62,7 +62,12 @@ export function integerTile(init: IntegerLinear, rows: 1 | 4, takes: (m: number)
     ...each((i) => `let m${i} = min(m + ${i}u, P.m - 1u); let z${i} = row_zero(m${i});`),
     `let base = (n / ${ROWS_PER_BLOCK}u) * P.cells * ${ROWS_PER_BLOCK}u + n % ${ROWS_PER_BLOCK}u;`,
     ...(single
-      ? ['let g = 0u;', ...dots, ...each((i) => `${i === 0 ? '' : `if (m + ${i}u < P.m) `}{ finish(m${i}, n, d${i}, z${i}, a${i}); }`)]
+      ? [
+          'let g = 0u;',
+          ...(straddles(init) ? each(rowStart) : []),
+          ...dots,
+          ...each((i) => `${i === 0 ? '' : `if (m + ${i}u < P.m) `}{ finish(m${i}, n, d${i}, z${i}, a${i}); }`),
+        ]
       : [
           ...each((i) => `var y${i} = start(n); let s${i} = row_scale(m${i});`),
           'var g = 0u;',
@@ -100,6 +105,21 @@ export function integerTile(init: IntegerLinear, rows: 1 | 4, takes: (m: number)
   });
 }
 
+/** Whether rows of x begin anywhere in words while K is read from its start: then each word is read once and kept for the next step. */
+const straddles = ({ k, groups, kinds }: IntegerLinear): boolean => k % 4 !== 0 && groups === 1 && !kinds.zeros;
+
+/** Row i begins at byte `f` of `p`; `b` is the next word. */
+const rowStart = (i: number): string =>
+  `let f${i} = ((m${i} * P.k) & 3u) * 8u; var b${i} = (m${i} * P.k) >> 2u; var p${i} = x[min(b${i}, P.last)];`;
+
+/** The next four codes of row i as `r`. */
+const nextCodes = ({ x }: IntegerLinear, i: number): readonly string[] => [
+  `    b${i} += 1u;`,
+  `    let h${i} = x[min(b${i}, P.last)];`,
+  `    let r${i} = ((p${i} >> f${i}) | ((h${i} << 1u) << (31u - f${i})))${x.type.dtype === 'u8' ? ' ^ 0x80808080u' : ''};`,
+  `    p${i} = h${i};`,
+];
+
 /** Statements that add the products of unit `j` to `d0` … and, where the weight has zero points, the codes of x to `a0` … */
 function step(init: IntegerLinear, rows: number, unit: Unit): readonly string[] {
   const { format, kinds } = init;
@@ -112,7 +132,9 @@ function step(init: IntegerLinear, rows: number, unit: Unit): readonly string[] 
   const products = (bytes: (c: number) => string, v: string): void => {
     lines.push('  {', ...range(COLUMNS).map((c) => `    let q${c} = quad(${bytes(c)});`));
     for (const i of range(rows)) {
-      lines.push(`    let x${i} = quad(load_x(m${i}, ${v})${unit === 'part' ? ' & mask' : ''});`);
+      if (straddles(init)) lines.push(...nextCodes(init, i));
+      const codes = straddles(init) ? `r${i}` : `load_x(m${i}, ${v})`;
+      lines.push(`    let x${i} = quad(${codes}${unit === 'part' ? ' & mask' : ''});`);
       lines.push(
         `    d${i} += vec4<i32>(${range(COLUMNS)
           .map((c) => `dot4(q${c}, x${i})`)
