@@ -147,6 +147,17 @@ describe('encoding and decoding', () => {
     );
   });
 
+  it('decodes bytes whose slices share memory, as those of a file in Node do', () => {
+    class Shared extends Uint8Array<ArrayBuffer> {
+      override slice(start?: number, end?: number): Shared {
+        return this.subarray(start, end) as Shared;
+      }
+    }
+    const file = new Shared(9);
+    file.set([1, 0, 0, 128, 63], 0);
+    expect([...decodeElements('f32', file.subarray(1, 5), 1)]).toEqual([1]);
+  });
+
   it('has the low half byte first', () => {
     expect([...decodeElements('i4', new Uint8Array([0x81, 0x0f]), 3)]).toEqual([1, -8, -1]);
     expect([...decodeElements('u4', new Uint8Array([0x81, 0x0f]), 3)]).toEqual([1, 8, 15]);

@@ -107,7 +107,8 @@ export function decodeElements(dtype: DType, bytes: Uint8Array, count: number): 
     return out;
   }
   const width = bits / 8;
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  // A copy: `slice` of Node's Buffer would share its memory.
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
   if (dtype === 'f16' || dtype === 'bf16') {
     const raw = new Uint16Array(aligned.buffer, aligned.byteOffset, count);
     return Float32Array.from(raw, dtype === 'f16' ? fromHalfBits : fromBFloatBits);

@@ -27,7 +27,8 @@ export function contentKey(label: string, bytes: Uint8Array): string {
   h4 = h3 ^ 0x94d049bb;
   const { byteOffset, byteLength } = bytes;
   const blocks = byteLength >>> 4;
-  const aligned = byteOffset % 4 === 0 ? bytes : bytes.slice();
+  // A copy: `slice` of Node's Buffer would share its memory.
+  const aligned = byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const words = new Int32Array(aligned.buffer, aligned.byteOffset, blocks * 4);
   const step = (k1: number, k2: number, k3: number, k4: number): void => {
     h1 ^= Math.imul(rotate(Math.imul(k1, C1), 15), C2);
