@@ -24,7 +24,8 @@ interface Case {
   readonly expect?: Readonly<Record<string, number>>;
 }
 
-const inScope = /^(linear_qcs|mlp_qcs8w_tied$|digits_mlp_|hf_bert_w8_dyn$|hf_gpt2_w8$|hf_torch_encoder_w8)/;
+const inScope =
+  /^(linear_qcs|mlp_qcs8w_tied$|digits_mlp_|hf_bert_w8_dyn$|hf_gpt2_w8$|hf_torch_encoder_w8|q8ta_linear_|mlp_dyn8_qcs8w|dq8ca_q4gsw_g32|hf_llama_8da4w$)/;
 const cases = (JSON.parse(read('cases.json').toString()) as Case[]).filter((c) => inScope.test(c.name));
 const dataFiles = (name: string): string[] =>
   name === 'hf_bert_w8_dyn' ? [`${name}.safetensors`, `${name}.3x17.safetensors`] : [`${name}.safetensors`];
@@ -50,7 +51,7 @@ function differences(actual: readonly HostTensor[], data: ReadonlyMap<string, Ho
   });
 }
 
-test('all cases of the issue are there', () => expect(cases.length).toBeGreaterThanOrEqual(17));
+test('all cases of the issue are there', () => expect(cases.length).toBeGreaterThanOrEqual(28));
 
 describe.each(cases)('$name', ({ name, expect: wanted }) => {
   const graphs: { from: string; graph: Graph }[] = [];
@@ -64,12 +65,13 @@ describe.each(cases)('$name', ({ name, expect: wanted }) => {
     });
   });
 
-  test('is fused: no dequantize is left', () => {
+  test('is fused: what is expected is there, and no other quantize and dequantize', () => {
     for (const { graph } of graphs) {
       const ops = histogram(graph);
-      expect(ops['quant.dequantize']).toBeUndefined();
-      const fused = Object.entries(wanted ?? {}).filter(([op]) => op.startsWith('linear_'));
-      expect(fused.map(([op]) => [op, ops[`fused.${op}`]])).toEqual(fused);
+      const { quantize = 0, dequantize = 0, ...fused } = wanted ?? {};
+      expect({ quantize: ops['quant.quantize'] ?? 0, dequantize: ops['quant.dequantize'] ?? 0 }).toEqual({ quantize, dequantize });
+      expect(Object.keys(fused).map((op) => [op, ops[`fused.${op}`]])).toEqual(Object.entries(fused));
+      expect(ops['quant.choose_qparams']).toBeUndefined();
     }
   });
 
