@@ -253,6 +253,23 @@ describe('what it reads stands for the same numbers', () => {
   });
 });
 
+test.each([
+  [-8, 7, 4],
+  [-9, 7, 8],
+  [-8, 8, 8],
+  [0, 15, 4],
+  [0, 16, 8],
+  [-1, 15, 8],
+  [-128, 127, 8],
+  [-128, 128, undefined],
+  [0, 255, 8],
+  [0, 256, undefined],
+  [-1, 255, undefined],
+])('the range [%i, %i] takes %s bits', (qmin, qmax, bits) => {
+  const verdict = quantizedWeight(dequantize({ weight: tensorOf('i16', [1, 2], [0, 1]), scale: f32(1) }, { qmin, qmax }));
+  expect(verdict.ok ? verdict.weight.bits : undefined).toBe(bits);
+});
+
 describe('refusals', () => {
   const edit = new Editor(new Graph());
   const input = (dtype: 'i8' | 'f32' | 'i32', ...shape: number[]): Value =>
