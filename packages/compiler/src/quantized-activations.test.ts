@@ -116,3 +116,41 @@ ${weight('w', [8, 8])}  %s = constant "s" : f32[] = dense<[0.02]>
 }`);
   expect(ops).toEqual({ 'aten.gelu': 1, 'fused.linear_q8ta_q8csw': 2, 'quant.quantize': 2 });
 });
+
+test('W8: factors of a product are not lost', async () => {
+  const ops = await opsOf(`graph @main(%q: i8[3, 8]) {
+${weight('w', [4, 8])}  %b = parameter "b" : f32[4] = dense<[1.0, -2.0, 3.0, 0.5]>
+  %s = constant "s" : f32[] = dense<[0.02]>
+  %0 = quant.dequantize(%q, %s) ${perTensor} : f32[3, 8]
+  %1 = quant.dequantize(%w, %t) ${perChannel} : f32[4, 8]
+  %2 = aten.permute(%1) {dims = [1, 0]} : f32[8, 4]
+  %3 = aten.addmm(%b, %0, %2) {alpha = 2, beta = 3} : f32[3, 4]
+  return %3
+}`);
+  expect(ops).toMatchObject({ 'aten.addmm': 1, 'quant.dequantize': 2 });
+});
+
+test.each([1, 2, 7, 's0'])('W20: %s rows are quantized and fused as any number is', async (rows) => {
+  const ops = await opsOf(`graph @main(%x: f32[${rows}, 8]) where s0 in [1, 9] {
+${weight('w', [4, 8])}  %0, %1 = quant.choose_qparams(%x) {granularity = "row", mapping = "asymmetric", qmax = 127, qmin = -128} : f32[${rows}, 1], i32[${rows}, 1]
+  %2 = quant.quantize(%x, %0, %1) {dtype = i8, granularity = "row", qmax = 127, qmin = -128} : i8[${rows}, 8]
+  %3 = quant.dequantize(%2, %0, %1) {dtype = f32, granularity = "row", qmax = 127, qmin = -128} : f32[${rows}, 8]
+  %4 = quant.dequantize(%w, %t) ${perChannel} : f32[4, 8]
+  %5 = aten.linear(%3, %4) : f32[${rows}, 4]
+  return %5
+}`);
+  expect(ops).toEqual({ 'fused.dynamic_quantize': 1, 'fused.linear_dq8ca_q8csw': 1 });
+});
+
+test('W30: one weight for a lookup and a linear, each as integers', async () => {
+  const ops = await opsOf(`graph @main(%i: i64[3]) {
+${weight('w', [4, 8])}  %0 = quant.dequantize(%w, %t) ${perChannel} : f32[4, 8]
+  %1 = aten.embedding(%0, %i) : f32[3, 8]
+  %2, %3 = quant.choose_qparams(%1) {granularity = "row", mapping = "asymmetric", qmax = 127, qmin = -128} : f32[3, 1], i32[3, 1]
+  %4 = quant.quantize(%1, %2, %3) {dtype = i8, granularity = "row", qmax = 127, qmin = -128} : i8[3, 8]
+  %5 = quant.dequantize(%4, %2, %3) {dtype = f32, granularity = "row", qmax = 127, qmin = -128} : f32[3, 8]
+  %6 = aten.linear(%5, %0) : f32[3, 4]
+  return %6
+}`);
+  expect(ops).toEqual({ 'fused.dynamic_quantize': 1, 'fused.embedding_q8csw': 1, 'fused.linear_dq8ca_q8csw': 1 });
+});
