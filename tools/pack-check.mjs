@@ -41,10 +41,7 @@ try {
   );
   for (const file of [model, data]) copyFileSync(join(workspaceRoot, 'fixtures', 'pt2', file), join(folder, file));
   writeFileSync(join(folder, `${script}.mts`), source);
-  writeFileSync(
-    join(folder, `${script}.mjs`),
-    ts.transpileModule(source, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } }).outputText,
-  );
+  writeFileSync(join(folder, `${script}.mjs`), javaScript(source));
 
   run('install from tarballs', 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline');
   const entries = packages.flatMap(({ name, manifest }) =>
@@ -72,6 +69,15 @@ try {
   run('qfuse run, on WebGPU', 'npx', '--no', 'qfuse', 'run', model, ...tensors, '--adapter', 'software');
   run('qfuse compile', 'npx', '--no', 'qfuse', 'compile', model, '-o', 'model.qfuse');
   run('qfuse run of the compiled program', 'npx', '--no', 'qfuse', 'run', 'model.qfuse', ...tensors, '--adapter', 'software');
+
+  for (const [from, to] of [
+    ['digits_mlp_qcs4w.float.pt2', 'digits.pt2'],
+    ['digits_mlp_qcs4w.safetensors', 'digits.safetensors'],
+  ])
+    copyFileSync(join(workspaceRoot, 'fixtures', 'pt2', from), join(folder, to));
+  const [[, example = '']] = blocksOf('README.md').filter(([path]) => path === 'example.mts');
+  writeFileSync(join(folder, 'example.mjs'), javaScript(example));
+  run('the example of the README', process.execPath, 'example.mjs');
 
   const files = writeGuide(join(folder, 'guide'));
   run(`tests of the pass of docs/writing-passes.md (${files.length} files)`, 'npx', '--no', 'vitest', 'run', '--root', 'guide');
@@ -110,12 +116,27 @@ function typesConfig(module, moduleResolution) {
  * @returns {string[]} the files, relative to `target`
  */
 function writeGuide(target) {
-  const guide = readFileSync(join(workspaceRoot, 'docs', 'writing-passes.md'), 'utf8');
-  const blocks = [...guide.matchAll(/^`([\w./-]+)`\n+```\w*\n([\s\S]*?)^```$/gm)];
-  for (const [, path = '', text = ''] of blocks) {
+  const blocks = blocksOf(join('docs', 'writing-passes.md'));
+  for (const [path, text] of blocks) {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     writeFileSync(join(target, path), text);
   }
   writeFileSync(join(target, 'package.json'), JSON.stringify({ name: 'fuse-silu', private: true, type: 'module' }));
-  return blocks.map(([, path = '']) => path);
+  return blocks.map(([path]) => path);
+}
+
+/**
+ * The code blocks of a document whose line above is a file name.
+ *
+ * @param {string} document relative to the workspace
+ * @returns {(readonly [path: string, text: string])[]}
+ */
+function blocksOf(document) {
+  const text = readFileSync(join(workspaceRoot, document), 'utf8');
+  return [...text.matchAll(/^`([\w./-]+)`\n+```\w*\n([\s\S]*?)^```$/gm)].map(([, path = '', block = '']) => [path, block]);
+}
+
+/** @param {string} text TypeScript */
+function javaScript(text) {
+  return ts.transpileModule(text, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } }).outputText;
 }
