@@ -22,16 +22,21 @@ const recipes: readonly (readonly [RegExp, ParityCase['how']])[] = [
   [/^q4gsw_g32/, intx],
 ];
 
-const names = (JSON.parse(fixture('pt2/cases.json').toString()) as { readonly name: string }[]).map((c) => c.name);
-const shipped = names
-  .filter((name) => hasFixture(`pt2/${name}.float.pt2`))
-  .map((name): ParityCase => ({ name, how: recipes.find(([pattern]) => pattern.test(name))![1], exact: true, folder: 'pt2' }));
+const names = (JSON.parse(fixture('pt2/cases.json').toString()) as { readonly name: string }[])
+  .map((c) => c.name)
+  .filter((name) => hasFixture(`pt2/${name}.float.pt2`));
+const howOf = (name: string): ParityCase['how'] | undefined => recipes.find(([pattern]) => pattern.test(name))?.[1];
+const shipped = names.flatMap((name): readonly ParityCase[] => {
+  const how = howOf(name);
+  return how === undefined ? [] : [{ name, how, exact: true, folder: 'pt2' }];
+});
 const own = (JSON.parse(fixture('quantizer/cases.json').toString()) as Omit<ParityCase, 'folder'>[]).map((c) => ({
   ...c,
   folder: 'quantizer',
 }));
 
 test('every float program of the fixtures is compared', () => {
+  expect(names.filter((name) => howOf(name) === undefined)).toEqual([]);
   expect(shipped.length).toBeGreaterThanOrEqual(27);
   expect(own.length).toBeGreaterThanOrEqual(17);
 });
@@ -41,6 +46,7 @@ describe.each([...shipped, ...own])('$name', (parity) => {
   const ways = parity.name === 'hf_gpt2_w8' ? [false] : [false, true];
   test.each(ways)('equals what torch made of it (normalized first: %s)', async (normalized) => {
     const [here, there] = [await quantizedHere(parity, registry, normalized), await quantizedThere(parity, registry)];
+    // Sums of up to 32 products in another order lose 5 of the 24 bits of f32: five decimal digits are left.
     const digits = parity.exact === true ? undefined : 5;
     expect(canonicalText(here, digits)).toBe(canonicalText(there, digits));
     expect(histogram(here)).toEqual(histogram(there));

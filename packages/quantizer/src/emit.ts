@@ -1,22 +1,9 @@
 import { aten, quant } from '@qfuse/ops';
-import {
-  type Constant,
-  constantOf,
-  type Dim,
-  type Editor,
-  encodeElements,
-  type HostTensor,
-  QfuseError,
-  sourcesOf,
-  tensorFrom,
-  tensorOf,
-  tensorType,
-  type Value,
-} from '@qfuse/plugin';
+import { constantOf, type Dim, type Editor, type HostTensor, QfuseError, sourcesOf, tensorOf, tensorType, type Value } from '@qfuse/plugin';
+import { codesOf } from './codes.js';
 import { gridOf, granularityOf, type RootSpec, zeroPointDTypeOf } from './grid.js';
 import type { Grid, QParams } from './observer.js';
-import { layoutOf } from './observers/extremes.js';
-import { granularityAttrsOf, quantizeTensor } from './observers/index.js';
+import { granularityAttrsOf } from './observers/index.js';
 import type { QuantizationSpec } from './spec.js';
 
 /** Scale and zero point as values, and how they apply. */
@@ -133,21 +120,6 @@ export class Emitter {
 }
 
 const mappings = { affine: 'asymmetric', symmetric: 'symmetric' } as const;
-
-/** The integers of a constant, computed when they are read. @throws QfuseError `quantizer/quantize` when the parameters do not fit */
-function codesOf(constant: Constant, parameters: QParams, grid: Grid): Constant {
-  const { granularity, dtype, qmin, qmax } = grid;
-  const shape = constant.type.shape as readonly number[];
-  const wanted = layoutOf(shape, granularity).shape;
-  const keys = Object.entries({ scale: parameters.scale, zeroPoint: parameters.zeroPoint }).map(([name, tensor]) => {
-    if (tensor.shape.join() !== wanted.join())
-      throw new QfuseError('quantizer/quantize', `${name} has shape [${tensor.shape.join(', ')}], expected [${wanted.join(', ')}]`);
-    return constantOf(tensor).key;
-  });
-  const format = `codes ${JSON.stringify([granularity, dtype, qmin, qmax])} ${keys.join(' ')}`;
-  const quantize = (): Uint8Array => encodeElements(dtype, quantizeTensor(tensorFrom(constant), parameters, grid).data);
-  return constant.derive(format, tensorType(dtype, shape), quantize);
-}
 
 /** A name for the constants of a value: its own, else that of the node of the program that it comes from. */
 function nameOf({ name, producer }: Value): string {

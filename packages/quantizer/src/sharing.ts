@@ -27,13 +27,20 @@ export function sharingGroups(annotations: Annotations): readonly SharingGroup[]
   const entries = annotatedPlaces(annotations);
   const sets = new DisjointSets(entries);
   const order = annotations.graph.order();
+  const joined = new Map<Value, string[]>();
   for (const [key, { place, spec, implicit }] of entries) {
     if (place.kind === 'edge' && implicit) {
+      const value = valueAt(place)!;
       const root = sets.rootSpec(key);
-      // First the other readers, then the producer: the other way round sharing could go in a circle.
-      for (const other of [...otherReaders(place, order), output(valueAt(place)!)]) {
-        const known = placeKey(other);
-        if (entries.has(known) && sameSpec(sets.rootSpec(known), root)) sets.union(known, key);
+      const before = joined.get(value) ?? [];
+      // Who shares with a reader that was joined with all others has nobody left to share with.
+      if (!before.some((other) => sets.find(other) === sets.find(key) && sameSpec(sets.rootSpec(other), root))) {
+        // First the other readers, then the producer: the other way round sharing could go in a circle.
+        for (const other of [...otherReaders(place, order), output(value)]) {
+          const known = placeKey(other);
+          if (entries.has(known) && sameSpec(sets.rootSpec(known), root)) sets.union(known, key);
+        }
+        joined.set(value, [...before, key]);
       }
     }
     if (spec.kind === 'shared') sets.union(sets.annotated(spec.with, key), key);
