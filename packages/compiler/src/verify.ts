@@ -98,7 +98,10 @@ export async function verifyCompilation(graph: Graph, registry: Registry, option
     // A device needs kernels for what becomes of a program, not for what it was.
     const unsupported = error.code.endsWith('/unsupported');
     const [first] = error.message.split('\n', 1);
-    program('before, on the device', unsupported ? { ok: true, maxAbsError: 0, problem: `not run: ${first!.replace(/:$/, '')}` } : error.message);
+    program(
+      'before, on the device',
+      unsupported ? { ok: true, maxAbsError: 0, problem: `not run: ${first!.replace(/:$/, '')}` } : error.message,
+    );
   }
   program('after, on the device', await attemptAsync(agreementElsewhere(expected, graph, graph, device, deviceTolerance)));
   return checks;
