@@ -39,7 +39,7 @@ const sameOwn = (a: QuantizationSpec, b: QuantizationSpec): boolean =>
   a.mapping === b.mapping && (a.isDynamic ?? false) === (b.isDynamic ?? false) && sameGranularity(a.granularity, b.granularity);
 
 /** Whether two granularities are the same. */
-export function sameGranularity(a: DerivedQuantizationSpec['granularity'], b: DerivedQuantizationSpec['granularity']): boolean {
+function sameGranularity(a: DerivedQuantizationSpec['granularity'], b: DerivedQuantizationSpec['granularity']): boolean {
   if (a.kind !== b.kind) return false;
   if (a.kind === 'axis') return a.axis === (b as typeof a).axis;
   return a.kind !== 'group' || (a.axis === (b as typeof a).axis && a.size === (b as typeof a).size);

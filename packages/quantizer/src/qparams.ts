@@ -1,4 +1,4 @@
-import { type HostTensor, QfuseError, tensorFrom, tensorOf } from '@qfuse/plugin';
+import { QfuseError, tensorFrom, tensorOf } from '@qfuse/plugin';
 import { observe } from './calibrate.js';
 import { gridOf } from './grid.js';
 import type { Observer, QParams } from './observer.js';
@@ -89,6 +89,3 @@ export class GroupParameters {
 }
 
 const stateOf = (observer: Observer): string => JSON.stringify(observer.save());
-
-/** A tensor of integers as another dtype. */
-export const castIntegers = ({ shape, data }: HostTensor, dtype: HostTensor['dtype']): HostTensor => tensorOf(dtype, shape, data);

@@ -10,15 +10,18 @@ interface Source {
 
 const sources = (node: Node): readonly Source[] => sourcesOf(node.origin).flatMap((o) => (o.kind === 'source' ? [o] : []));
 
+/** What passes append to the name of a constant when they transpose or reshape it. */
+const derived = /(\.(t|view)(_\d+)?)+$/;
+
 /**
  * The module that a node comes from, e.g. `encoder.layers.0.linear1`; empty when that is not known. Of a node that was made from several it is the one
- * that owns its parameters, else that of the last one.
+ * whose own parameters it reads, else that of the last one.
  */
 export function moduleOf(node: Node): string {
   const scopes = sources(node).map((s) => s.scope);
-  const parameters = node.operands.flatMap((v) => (v?.constant === undefined ? [] : [v.name!]));
-  const owners = scopes.filter((s) => s !== '' && parameters.some((name) => name.startsWith(`${s}.`)));
-  return owners.toSorted((a, b) => b.length - a.length)[0] ?? scopes.at(-1) ?? '';
+  const parameters = node.operands.flatMap((v) => (v?.constant === undefined ? [] : [v.name!.replace(derived, '')]));
+  const owners = new Set(parameters.map((name) => name.slice(0, Math.max(name.lastIndexOf('.'), 0))));
+  return scopes.findLast((s) => s !== '' && owners.has(s)) ?? scopes.at(-1) ?? '';
 }
 
 /**

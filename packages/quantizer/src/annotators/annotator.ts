@@ -17,7 +17,7 @@ export const isOneOf = (...ops: readonly AnyOp[]): ((node: Node | undefined) => 
 };
 
 /** Whether a node is a relu. */
-export const isRelu = isOneOf(aten.Relu);
+const isRelu = isOneOf(aten.Relu);
 
 /** The nodes of `graph` that `is` takes, in list order. */
 export const nodesOf = ({ graph }: Annotations, is: (node: Node) => boolean): readonly Node[] => [...graph.nodes()].filter(is);

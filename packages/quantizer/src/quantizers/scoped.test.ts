@@ -36,6 +36,15 @@ test('the module of a node is the one that owns its parameters, else that of its
   expect([...graphOf(text).nodes()].map(moduleOf)).toEqual(['blocks.0.fc', 'blocks.1.fc', 'blocks.1', '']);
 });
 
+test('a tied parameter does not make its owner the module', () => {
+  const tied = graphOf(`graph @main(%x: f32[2, 4]) {
+    %m.transformer.wte.weight = parameter "m.transformer.wte.weight" : f32[4, 4] = splat<0.5>
+    %0 = aten.linear(%x, %m.transformer.wte.weight) : f32[2, 4] loc("canonicalize/linear-of-view"["view" in "m.transformer", "linear" in "m.lm_head"])
+    return %0
+  }`);
+  expect([...tied.nodes()].map(moduleOf)).toEqual(['m.lm_head']);
+});
+
 describe('patterns of modules', () => {
   const matches = (pattern: string): string =>
     [...graphOf(text).nodes()].map((n: Node) => (moduleNameFilter(pattern)(n) ? '1' : '0')).join('');

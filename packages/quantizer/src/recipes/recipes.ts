@@ -14,7 +14,7 @@ const granularity = attr.optional(attr.oneOf('channel', 'tensor', 'group'), 'cha
 const weightBits = (value: number): 4 | 8 => value as 4 | 8;
 
 /** Linears with integer weights, activations float. ExecuTorch's Vulkan quantizer. */
-export const weightOnly: QuantizationRecipe = defineRecipe({
+const weightOnly: QuantizationRecipe = defineRecipe({
   name: 'weight-only',
   summary: 'weights of linears in 8 or 4 bits, activations float; needs no data',
   options: { ...scopeOptions, bits, granularity, group: attr.optional(attr.int({ min: 1 }), 32) },
@@ -26,7 +26,7 @@ export const weightOnly: QuantizationRecipe = defineRecipe({
 });
 
 /** Linears with 8-bit activations whose scale is computed at run time. ExecuTorch's Vulkan quantizer with `is_dynamic`. */
-export const dynamicInt8: QuantizationRecipe = defineRecipe({
+const dynamicInt8: QuantizationRecipe = defineRecipe({
   name: 'dynamic-int8',
   summary: 'weights of linears in 8 or 4 bits, activations in 8 bits with a scale for the tensor computed at run time; needs no data',
   options: { ...scopeOptions, bits, granularity, group: attr.optional(attr.int({ min: 1 }), 32) },
@@ -43,7 +43,7 @@ export const dynamicInt8: QuantizationRecipe = defineRecipe({
 });
 
 /** Everything that ExecuTorch's XNNPACK quantizer takes, with 8-bit activations from calibration. */
-export const staticInt8: QuantizationRecipe = defineRecipe({
+const staticInt8: QuantizationRecipe = defineRecipe({
   name: 'static-int8',
   summary:
     'weights and activations of linears, convolutions, sums, products and pools in 8 bits; scales of activations come from calibration data',
@@ -60,7 +60,7 @@ export const staticInt8: QuantizationRecipe = defineRecipe({
 });
 
 /** Linears with weights in groups, activations float. torchao's `IntxWeightOnlyConfig`. */
-export const w4: QuantizationRecipe = defineRecipe({
+const w4: QuantizationRecipe = defineRecipe({
   name: 'w4',
   summary: 'weights of linears in 4 bits with a scale for each group of input channels (0: all of them), activations float; needs no data',
   options: { ...scopeOptions, bits: attr.optional(attr.int({ min: 1, max: 8 }), 4), group: groupOption, mapping: mappingOption },
@@ -68,7 +68,7 @@ export const w4: QuantizationRecipe = defineRecipe({
 });
 
 /** Linears with weights in groups and 8-bit activations, a scale for each row computed at run time. torchao's `Int8DynamicActivationIntxWeightConfig`. */
-export const dynamic8da4w: QuantizationRecipe = defineRecipe({
+const dynamic8da4w: QuantizationRecipe = defineRecipe({
   name: '8da4w',
   summary:
     'weights of linears in 4 bits per group, activations in 8 bits with a scale and zero point for each row computed at run time; needs no data',
@@ -77,7 +77,7 @@ export const dynamic8da4w: QuantizationRecipe = defineRecipe({
 });
 
 /** Tables of embeddings in groups. torchao's `IntxWeightOnlyConfig` on `nn.Embedding`. */
-export const embedding: QuantizationRecipe = defineRecipe({
+const embedding: QuantizationRecipe = defineRecipe({
   name: 'embedding',
   summary: 'tables of embeddings in 4 bits with a scale for each group of columns (0: a row); needs no data',
   options: { ...scopeOptions, bits: attr.optional(attr.int({ min: 1, max: 8 }), 4), group: groupOption, mapping: mappingOption },

@@ -33,7 +33,7 @@ const dequantized = (node: Node): readonly Dequantize[] =>
   node.operands.flatMap((v) => (isDequantize(v?.producer) ? [v.producer as Dequantize] : []));
 
 /** The dequantized constants that a node reads. */
-export const quantizedConstants = (node: Node): readonly Dequantize[] =>
+const quantizedConstants = (node: Node): readonly Dequantize[] =>
   dequantized(node).filter((dq) => dq.operand('input').constant !== undefined);
 
 /** Nodes with quantized weights, and those that join several quantized values; each with its original. */
