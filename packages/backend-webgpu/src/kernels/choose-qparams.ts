@@ -5,7 +5,7 @@ import { knownLayout } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue } from '../wgsl/elements.js';
 import { exactArithmetic } from '../wgsl/exact.js';
-import { canChoose, type ChooseInit, chooseFunctions, joinRange, RANGE_START, widen } from '../wgsl/qparams.js';
+import { canChoose, type ChooseInit, chooseFunctions, RANGE_START, rangeJoin, widen } from '../wgsl/qparams.js';
 import { bindBits, bindRanges, bindZeros, piecesDispatch, piecesOf, zeroBits } from '../wgsl/ranges.js';
 import { lanesFor, rowsDispatch, type RowsInit } from '../wgsl/rows.js';
 import { axisOf } from './ops.js';
@@ -72,8 +72,7 @@ if (first == 0u) { let c = choose(joined); scales[at] = bitcast<f32>(c.scale); $
     ...init,
     bindings: [...init.bindings, bindValue('scales', scale, 'read_write'), bindZeros(zero)],
     parameters: { ...init.parameters, total: 'u32' },
-    declarations: `${init.declarations ?? ''}\n${exactArithmetic}\n${chooseFunctions(node.attrs)}`,
-    joins: { range: joinRange },
+    declarations: `${init.declarations ?? ''}\n${rangeJoin(init.lanes)}\n${exactArithmetic}\n${chooseFunctions(node.attrs)}`,
     body:
       perWord === 1
         ? `let at = row;\n${one}`

@@ -11,7 +11,7 @@ import {
   yes,
 } from '@qfuse/plugin';
 import { fused, quant } from '@qfuse/ops';
-import { numbersOf } from '../integer-packing.js';
+import { integerFactor, numbersOf } from '../integer-packing.js';
 import { floatConstant, groupsOf } from '../packing.js';
 import type { IntegerLinear, RowParameter } from '../wgsl/integer-weights.js';
 
@@ -62,7 +62,7 @@ function chosenRange(zero: Value): Range {
 
 /**
  * How large the integers of a node become. Sums wrap around in i32, so only what is left at the end must fit: D itself, and Σ x · w with
- * the weight's zero points taken out, with |x| <= 128 as signed codes, and 4-bit weights 16 times as large on the way.
+ * the weight's zero points taken out, with |x| <= 128 as signed codes, both as many times as large as dot products give them.
  */
 export function integerSizes(node: Node, bits: 4 | 8): IntegerSizes | string {
   const x = node.operand('input');
@@ -76,10 +76,11 @@ export function integerSizes(node: Node, bits: 4 | 8): IntegerSizes | string {
   const known = zeroRange(node.operandOrNone('input_zero_point'));
   const shift = codeShift(x);
   const reach = known === undefined ? Infinity : Math.max(known[1] - shift + 128, 127 - known[0] + shift);
-  const exact = reach * weight * size <= LARGEST_I32;
-  const surely = Math.min(reach, WIDE_FROM + 128);
-  const largest = (exact ? reach : surely) * weight * size;
-  const most = Math.floor(LARGEST_I32 / Math.max(16384, surely * weight, 128 * weight));
+  const each = weight * integerFactor(bits);
+  const exact = reach * each * size <= LARGEST_I32;
+  const surely = Math.max(128, Math.min(reach, WIDE_FROM + 128));
+  const largest = (exact ? reach : surely) * each * size;
+  const most = Math.floor(LARGEST_I32 / (surely * each));
   return size > most
     ? `${size} weights share a scale: their integer sums may be beyond 32 bits, expected at most ${most} (weights and their zero points are up to ${weight})`
     : { wide: !exact, largest };

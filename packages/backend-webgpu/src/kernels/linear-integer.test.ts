@@ -115,7 +115,16 @@ test('leaves out forms that the row count rules out', () => {
     planProgram(integerLayer({ bits: 4, k: 64, n: 16, ...options }, 1).graph, portableTarget).dispatches.map((d) => d.dispatch);
   expect(labels({ m: 1 })).toEqual(['integer gemv']);
   expect(labels({ m: 3, groupSize: 32 })).toEqual(['integer gemv 4 rows']);
-  expect(labels({})).toEqual(['integer gemv', 'integer gemv 4 rows', 'integer gemm 64×64']);
+  expect(labels({})).toEqual([
+    'integer gemv',
+    'integer gemv 4 rows',
+    'integer gemm 16×64',
+    'join',
+    'integer gemm 32×64',
+    'join',
+    'integer gemm 64×64',
+    'join',
+  ]);
   expect(labels({ groupSize: 16 })).toEqual(['integer 1×4 tile', 'integer 4×4 tile']);
 });
 

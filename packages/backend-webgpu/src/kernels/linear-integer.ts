@@ -1,6 +1,6 @@
 import { fused } from '@qfuse/ops';
 import { type AnyOp, countOf, isFloat, isStatic, type Node, no, type Verdict, yes } from '@qfuse/plugin';
-import { packCorrections } from '../integer-packing.js';
+import { packGrids } from '../integer-packing.js';
 import { type Cost, defineKernel, type ErrorBound, type Sizes, type WebGPUKernel } from '../kernel.js';
 import { floatConstant } from '../packing.js';
 import { hasIntegerDot, type WebGPUTarget } from '../target.js';
@@ -48,7 +48,7 @@ export function integerLayers(
   const kinds = { sums: parameters.inputZero !== undefined, zeros: zeros !== undefined };
   const { wide, largest } = integerSizes(node, bits) as Exclude<ReturnType<typeof integerSizes>, string>;
   const lead = input.type.shape.slice(0, -1);
-  return table.shards.map(({ from, to, weight: w, scales: packed }) => ({
+  return table.shards.map(({ from, to, weight: w }) => ({
     format: table.format,
     k: table.k,
     n: to - from,
@@ -57,9 +57,8 @@ export function integerLayers(
     groups: table.groups,
     x: input,
     w,
-    scales: packed,
     kinds,
-    corrections: kinds.sums || kinds.zeros ? packCorrections({ weight, scales, zeros }, kinds, from, to) : undefined,
+    grids: packGrids({ weight, scales, zeros }, bits, kinds, from, to),
     ...parameters,
     wide,
     largest,

@@ -4,7 +4,7 @@ import { knownLayout } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue } from './elements.js';
 import { exactArithmetic, u32Literal } from './exact.js';
-import { type ChooseInit, chooseFunctions, codeFunction, gridFunctions, joinRange, RANGE_START, widen } from './qparams.js';
+import { type ChooseInit, chooseFunctions, codeFunction, gridFunctions, RANGE_START, rangeJoin, widen } from './qparams.js';
 import { bindBits, bindRanges, bindZeros, type Pieces, piecesDispatch, zeroBits } from './ranges.js';
 import { lanesFor, rowsDispatch, type RowsInit } from './rows.js';
 
@@ -31,7 +31,8 @@ const wholeVectors = ({ codes, env }: DynamicQuantizeInit, width: Dim): boolean 
 function common(
   { input, codes, scale, zero, formula }: DynamicQuantizeInit,
   vectors: boolean,
-): Pick<RowsInit, 'bindings' | 'declarations' | 'joins'> {
+  lanes: number,
+): Pick<RowsInit, 'bindings' | 'declarations'> {
   const bits = 32 / perWordOf(codes);
   const functions = vectors
     ? `fn word_of(v: vec4<u32>, g: Grid) -> u32 {
@@ -51,13 +52,13 @@ fn widened(range: vec2<u32>, v: vec4<u32>) -> vec2<u32> {
       bindZeros(zero),
     ],
     declarations: [
+      rangeJoin(lanes),
       exactArithmetic,
       chooseFunctions(formula),
       codeFunction({ ...formula, roundLast: formula.round_last }, vectors),
       gridFunctions(vectors),
       functions,
     ].join('\n'),
-    joins: { range: joinRange },
   };
 }
 
@@ -84,7 +85,7 @@ export function quantizeRows(init: DynamicQuantizeInit, width: Dim, target: WebG
   return rowsDispatch({
     label: `quantize ${rows === 1 ? 'a row' : `${rows} rows`} by ${lanes}`,
     lanes,
-    ...common(init, vectors),
+    ...common(init, vectors, lanes),
     parameters: { total: 'u32', width: 'u32', words: 'u32' },
     body: bodies[kept <= KEPT ? 'kept' : vectors ? 'vectors' : 'words'](),
     rows: (sizes) => Math.ceil(sizes.count(scale) / rows),
@@ -151,7 +152,7 @@ export function quantizePieces(init: DynamicQuantizeInit, pieces: Pieces): reado
   const { input, codes } = init;
   const perWord = perWordOf(codes);
   const vectors = isStatic(input.type.shape) && wholeVectors(init, countOf(input.type.shape));
-  const { bindings, ...rest } = common(init, vectors);
+  const { bindings, ...rest } = common(init, vectors, pieces.lanes);
   const count = (sizes: Sizes): number => sizes.count(input);
   const one = vectors
     ? 'codes[w] = word_of(x[w], g);'

@@ -42,10 +42,14 @@ fn quotient_of(a: u32, b: u32) -> u32 {
   let y = magnitude(b);
   let less = select(0u, 1u, x.mantissa < y.mantissa);
   let m = x.mantissa << less;
-  // A guess of floor(m · 2^24 / y), and what is left: it is small, so that wrapping around does not matter.
-  var q = u32(f32(m) / f32(y.mantissa) * 16777216.0);
+  // A guess of floor(m · 2^24 / y), and what is left: that is small, so that wrapping around does not matter, and is divided once more.
+  let inverse = 1.0 / f32(y.mantissa);
+  var q = u32(f32(m) * inverse * 16777216.0);
   var left = bitcast<i32>((m << 24u) - q * y.mantissa);
   let step = i32(y.mantissa);
+  let more = i32(floor(f32(left) * inverse));
+  q += bitcast<u32>(more);
+  left -= more * step;
   while (left < 0) { q -= 1u; left += step; }
   while (left >= step) { q += 1u; left -= step; }
   return nearest(q, left != 0, x.exponent - y.exponent - 24 - i32(less));

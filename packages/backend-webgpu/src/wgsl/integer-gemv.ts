@@ -1,10 +1,10 @@
 import type { Dispatch } from '../kernel.js';
 import { cellsAlong, ROWS_PER_BLOCK } from '../packing.js';
 import type { WebGPUTarget } from '../target.js';
+import { cellsOfGroup, loadCodes, loadWeights, productsOf } from './integer-cells.js';
 import { chunksOf, sumFunctions } from './integer-sums.js';
 import {
   type Access,
-  bytesOf,
   dotFunctions,
   groupSize,
   inputFunctions,
@@ -18,15 +18,18 @@ import {
 } from './integer-weights.js';
 import { groupsFor, shader } from './shader.js';
 
-/** Cells of a run, the part of K that a thread takes at a time. */
-const RUN = 8;
+/** Cells of a part of a group, where groups are long. */
+const PART = 8;
 /** Runs whose results a workgroup keeps for a row. */
 const MOST_RUNS = 64;
-/** Threads of a workgroup at least, where K is short several teams of threads take rows of their own. */
+/** Threads of a workgroup at least: where K is short, several teams of threads take rows of their own. */
 const THREADS = 128;
+/** Workgroups from which on more of them no longer help; below, threads take fewer rows each. */
+const ENOUGH_GROUPS = 192;
 
-/** How K is cut: whole chunks, whose sums are floats, or parts of groups, whose sums are still integers. */
+/** How K is cut into runs, which a thread takes one after the other. */
 interface Runs {
+  /** Runs are parts of groups, whose sums are still integers; else they are whole chunks, whose sums are floats. */
   readonly integers: boolean;
   readonly count: number;
   /** Runs of a group, for integers. */
@@ -34,9 +37,9 @@ interface Runs {
 }
 
 function runsOf(init: IntegerLinear): Runs {
-  const cells = init.groups === 1 ? cellsAlong(init.format, init.k) : groupSize(init) / init.format.perCell;
-  const perGroup = Math.max(1, Math.min(Math.ceil(cells / RUN), Math.floor(MOST_RUNS / init.groups)));
-  if (init.groups === 1 || (cells > RUN && init.groups <= MOST_RUNS / 2))
+  const cells = cellsOfGroup(init);
+  const perGroup = Math.max(1, Math.min(Math.ceil(cells / PART), Math.floor(MOST_RUNS / init.groups)));
+  if (init.groups === 1 || (cells > PART && init.groups <= MOST_RUNS / 2))
     return { integers: true, count: perGroup * init.groups, perGroup };
   return { integers: false, count: chunksOf(init).chunks, perGroup: 1 };
 }
@@ -44,21 +47,41 @@ function runsOf(init: IntegerLinear): Runs {
 /** Whether groups are whole cells, as this form needs it. */
 export const fitsCells = (init: IntegerLinear): boolean => init.groups === 1 || groupSize(init) % 32 === 0;
 
+/** What the statements of a kernel need to know. */
+interface Form {
+  readonly init: IntegerLinear;
+  readonly runs: Runs;
+  /** Blocks of rows that a thread takes. */
+  readonly blocks: number;
+  /** Rows of x. */
+  readonly columns: number;
+  readonly access: Access;
+  /** Results of a thread. */
+  readonly results: number;
+}
+
 /**
- * Few rows of x: threads are 8 weight rows × runs along K. Each reads the cells of its run for several blocks of rows, and the part of x
- * that goes with them once for all. What a run adds up to goes through workgroup memory, and one thread for four results finishes them
- * in the order of `integer-sums.ts`.
+ * Few rows of x: threads are 8 weight rows × runs along K. Each reads several cells of its run, for several blocks of rows, before it uses
+ * the first, and the part of x that goes with them once for all. What a run adds up to goes through workgroup memory, and one thread for
+ * four results finishes them in the order of `integer-sums.ts`.
  */
 export function integerGemv(init: IntegerLinear, columns: number, target: WebGPUTarget, takes: (m: number) => boolean): Dispatch {
   const runs = runsOf(init);
   const most = Math.min(256, target.limits.maxComputeInvocationsPerWorkgroup);
   const slices = Math.min(most / ROWS_PER_BLOCK, runs.count);
   const teams = Math.max(1, Math.floor(THREADS / (slices * ROWS_PER_BLOCK)));
-  const blocks = columns === 1 ? 2 : 1;
-  const access: Access = { x: init.k % 16 === 0 ? 'vector' : 'word', rows: 1 };
+  const blocks = columns === 1 && init.n / (2 * ROWS_PER_BLOCK * teams) >= ENOUGH_GROUPS ? 2 : 1;
+  const form: Form = {
+    init,
+    runs,
+    blocks,
+    columns,
+    access: { x: init.k % 16 === 0 ? 'vector' : 'word', rows: 1 },
+    results: blocks * columns,
+  };
+  const { access, results } = form;
   const rowsPerGroup = ROWS_PER_BLOCK * blocks * teams;
   const type = runs.integers ? 'i32' : 'f32';
-  const results = blocks * columns;
   const lines = [
     `if (group >= (P.n + ${rowsPerGroup - 1}u) / ${rowsPerGroup}u) { return; }`,
     `let row = lane % ${ROWS_PER_BLOCK}u;`,
@@ -68,21 +91,20 @@ export function integerGemv(init: IntegerLinear, columns: number, target: WebGPU
     ...range(blocks).map((b) => `let block${b} = min((group * ${teams}u + team) * ${blocks}u + ${b}u, last);`),
     ...range(columns).map((i) => `let m${i} = min(${i}u, P.m - 1u);`),
     ...(runs.integers ? [] : range(columns).map((i) => `let z${i} = row_zero(m${i});`)),
-    `for (var run = slice; run < ${runs.count}u; run += ${slices}u) {`,
-    ...(runs.integers ? integerRun(init, runs, blocks, columns, access) : floatRun(init, blocks, columns, access)),
-    `  let at = ((team * ${runs.count}u + run) * ${results}u) * ${ROWS_PER_BLOCK}u + row;`,
-    ...range(results).map((s) => `  partial[at + ${s * ROWS_PER_BLOCK}u] = c${s};`),
+    ...(runs.count === slices ? ['let run = slice;', '{'] : [`for (var run = slice; run < ${runs.count}u; run += ${slices}u) {`]),
+    ...(runs.integers ? integerRun(form) : floatRun(form)),
+    `  let at = (team * ${runs.count}u + run) * ${results * ROWS_PER_BLOCK}u + row;`,
+    ...range(results).map((s) => `  partial[at + ${s * ROWS_PER_BLOCK}u] = ${runs.integers ? 'd' : 'c'}${s};`),
     '}',
     'workgroupBarrier();',
     `for (var o = lane; o < ${teams * results * 2}u; o += ${teams * slices * ROWS_PER_BLOCK}u) {`,
-    '  let half = o % 2u;',
     `  let s = (o / 2u) % ${results}u;`,
     `  let team = o / ${2 * results}u;`,
-    `  let n = ((group * ${teams}u + team) * ${blocks}u + s / ${columns}u) * ${ROWS_PER_BLOCK}u + half * 4u;`,
+    `  let n = ((group * ${teams}u + team) * ${blocks}u + s / ${columns}u) * ${ROWS_PER_BLOCK}u + o % 2u * 4u;`,
     `  let m = s % ${columns}u;`,
     '  if (n < P.n && m < P.m) {',
-    `    let first = ((team * ${runs.count}u) * ${results}u + s) * ${ROWS_PER_BLOCK}u + half * 4u;`,
-    ...(runs.integers ? finishIntegers(init, runs, results, columns) : finishFloats(runs, results)),
+    `    let first = (team * ${runs.count * results}u + s) * ${ROWS_PER_BLOCK}u + o % 2u * 4u;`,
+    ...(runs.integers ? finishIntegers(form) : finishFloats(form)),
     '  }',
     '}',
   ];
@@ -99,90 +121,127 @@ export function integerGemv(init: IntegerLinear, columns: number, target: WebGPU
       sumFunctions(init, access, literalSizes(init)),
       `var<workgroup> partial: array<${type}, ${teams * runs.count * results * ROWS_PER_BLOCK}>;`,
       ...(runs.integers && init.kinds.zeros ? [`var<workgroup> codes: array<i32, ${teams * runs.count * columns}>;`] : []),
-      fourFunction(type),
+      `fn four(i: u32) -> vec4<${type}> { return vec4<${type}>(partial[i], partial[i + 1u], partial[i + 2u], partial[i + 3u]); }`,
     ].join('\n'),
     body: lines.join('\n'),
     launch: launchFor(init, takes, () => groupsFor(init.n, rowsPerGroup)),
   });
 }
 
-/** Four neighbours in `partial`. */
-const fourFunction = (type: string): string =>
-  `fn four(i: u32) -> vec4<${type}> { return vec4<${type}>(partial[i], partial[i + 1u], partial[i + 2u], partial[i + 3u]); }`;
-
-/** Adds the products of `cell` to `d0` …, one for each block and row of x; codes of x to `a0` … where they are needed. */
-function cellStep({ format, kinds }: IntegerLinear, blocks: number, columns: number, { x }: Access): readonly string[] {
-  const words = ['x', 'y', 'z', 'w'];
-  const quads = words.length * bytesOf(format, '').length;
-  return [
-    '{',
-    ...range(blocks).map((b) => `  let w${b} = w[(block${b} * CELLS + cell) * ${ROWS_PER_BLOCK}u + row];`),
-    ...range(columns).flatMap((i) =>
-      x === 'vector'
-        ? range(quads / 4).map((v) => `  let v${i}_${v} = load_vector(m${i}, cell * ${quads / 4}u + ${v}u);`)
-        : range(quads).map((v) => `  let x${i}_${v} = quad(load_x(m${i}, cell * ${quads}u + ${v}u));`),
-    ),
-    ...(x === 'vector'
-      ? range(columns).flatMap((i) => range(quads).map((v) => `  let x${i}_${v} = quad(v${i}_${Math.floor(v / 4)}.${words[v % 4]});`))
-      : []),
-    ...range(blocks).flatMap((b) => {
-      const bytes = words.flatMap((c) => bytesOf(format, `w${b}.${c}`));
-      return bytes.flatMap((word, v) => [
-        `  let q${b}_${v} = quad(${word});`,
-        ...range(columns).map((i) => `  d${b * columns + i} += dot4(q${b}_${v}, x${i}_${v});`),
-      ]);
-    }),
-    ...(kinds.zeros ? range(columns).flatMap((i) => range(quads).map((v) => `  a${i} += dot4(quad(0x01010101u), x${i}_${v});`)) : []),
-    '}',
-  ];
-}
-
-const starts = (results: number, columns: number): string =>
+const starts = ({ results, columns }: Form): string =>
   [...range(results).map((s) => `var d${s} = 0;`), ...range(columns).map((i) => `var a${i} = 0;`)].join(' ');
 
-/** A part of a group: its cells are those of the other parts in turn. */
-function integerRun(init: IntegerLinear, { perGroup, count }: Runs, blocks: number, columns: number, access: Access): readonly string[] {
-  const cells = init.groups === 1 ? cellsAlong(init.format, init.k) : groupSize(init) / init.format.perCell;
+/** Cells that are on their way at a time. Where x is read by words these are many instructions, which take long to compile. */
+const inFlight = ({ blocks, columns, access }: Form): number => (columns === 1 ? 8 / blocks : 4) / (access.x === 'word' ? 4 : 1);
+
+/** Loads cells `at0` … of all blocks and x, as `w<cell>_<block>` and `x<cell>_<row>`, then adds the products. */
+function batch(form: Form, cells: readonly string[], after: (u: number) => readonly string[] = () => []): readonly string[] {
+  const { init, blocks, columns, access } = form;
   return [
-    `  ${starts(blocks * columns, columns)}`,
-    `  let first = (run / ${perGroup}u) * ${cells}u;`,
-    `  for (var cell = first + run % ${perGroup}u; cell < first + ${cells}u; cell += ${perGroup}u)`,
-    ...cellStep(init, blocks, columns, access).map((l) => `  ${l}`),
-    ...range(blocks * columns).map((s) => `  let c${s} = d${s};`),
-    ...(init.kinds.zeros
-      ? [
-          `  if (row == 0u) { ${range(columns)
-            .map((i) => `codes[(team * ${count}u + run) * ${columns}u + ${i}u] = a${i};`)
-            .join(' ')} }`,
-        ]
-      : []),
+    ...cells.flatMap((cell, u) => [`let at${u} = ${cell};`, ...range(blocks).map((b) => loadWeights(`w${u}_${b}`, `block${b}`, `at${u}`))]),
+    ...cells.flatMap((_, u) => range(columns).flatMap((i) => loadCodes(init, access, `v${u}_${i}`, `m${i}`, `at${u}`))),
+    ...cells.flatMap((_, u) => [
+      ...range(blocks).flatMap((b) =>
+        productsOf(
+          init,
+          access,
+          `w${u}_${b}`,
+          range(columns).map((i) => ({ codes: `v${u}_${i}`, dots: `d${b * columns + i}`, sum: b === 0 ? `a${i}` : undefined })),
+        ),
+      ),
+      ...after(u),
+    ]),
   ];
 }
 
-/** A chunk of whole groups. */
-function floatRun(init: IntegerLinear, blocks: number, columns: number, access: Access): readonly string[] {
+/** A part of a group: its cells are those of the other parts in turn. */
+function integerRun(form: Form): readonly string[] {
+  const { init, runs, columns } = form;
+  const { perGroup, count } = runs;
+  const cells = cellsOfGroup(init);
+  const size = inFlight(form);
+  const whole = Math.floor(cells / perGroup / size);
+  const lines = [`  ${starts(form)}`, `  let first = (run / ${perGroup}u) * ${cells}u + run % ${perGroup}u;`];
+  const step = (t: string, many: number): readonly string[] =>
+    batch(
+      form,
+      range(many).map((u) => `first + (${t} + ${u}u) * ${perGroup}u`),
+    );
+  if (whole > 0) lines.push(`  for (var t = 0u; t < ${whole * size}u; t += ${size}u) {`, ...step('t', size), '  }');
+  // The rest of a run that is no multiple of that.
+  if (whole * size * perGroup !== cells)
+    lines.push(`  for (var t = ${whole * size}u; t * ${perGroup}u + run % ${perGroup}u < ${cells}u; t++) {`, ...step('t', 1), '  }');
+  if (init.kinds.zeros)
+    lines.push(
+      `  if (row == 0u) { ${range(columns)
+        .map((i) => `codes[(team * ${count}u + run) * ${columns}u + ${i}u] = a${i};`)
+        .join(' ')} }`,
+    );
+  return lines;
+}
+
+/** A chunk of whole groups; where the last is shorter, groups beyond the end are left out. */
+function floatRun(form: Form): readonly string[] {
+  const { init, blocks, columns, results } = form;
   const { perChunk } = chunksOf(init);
-  const cells = groupSize(init) / init.format.perCell;
-  const single = cells === 1;
-  return [
-    ...range(blocks * columns).map((s) => `  var c${s} = 0.0;`),
-    `  let end = min((run + 1u) * ${perChunk}u, ${init.groups}u);`,
-    `  for (var g = run * ${perChunk}u; g < end; g++) {`,
-    `    ${starts(blocks * columns, columns)}`,
-    single ? '    let cell = g;' : `    for (var cell = g * ${cells}u; cell < (g + 1u) * ${cells}u; cell++)`,
-    ...cellStep(init, blocks, columns, access).map((l) => `    ${l}`),
-    ...range(blocks).flatMap((b) =>
+  const cells = cellsOfGroup(init);
+  const even = init.groups % perChunk === 0;
+  const size = inFlight(form);
+  // Several groups at a time, or several parts of one.
+  const groups = [size, size / 2, size / 4, 1].find((g) => g >= 1 && g * cells <= size && perChunk % g === 0) ?? 1;
+  const end = `min((run + 1u) * ${perChunk}u, ${init.groups}u)`;
+  const add = (u: number): readonly string[] =>
+    range(blocks).flatMap((b) =>
       range(columns).map((i) => {
         const s = b * columns + i;
-        return `    c${s} = add_group(c${s}, d${s}, block${b} * ${ROWS_PER_BLOCK}u + row, g, z${i}, a${i});`;
+        const sum = `add_group(c${s}, d${s}, grid${u}_${b}, z${i}, a${i})`;
+        return `c${s} = ${even ? sum : `select(c${s}, ${sum}, g + ${u}u < end)`}; d${s} = 0;`;
       }),
+    );
+  const last = cells - 1;
+  const codes = init.kinds.zeros
+    ? [
+        range(columns)
+          .map((i) => `a${i} = 0;`)
+          .join(' '),
+      ]
+    : [];
+  const lines = [
+    ...range(results).map((s) => `  var c${s} = 0.0;`),
+    `  ${starts(form)}`,
+    `  let end = ${end};`,
+    `  for (var g = run * ${perChunk}u; g < ${even ? `run * ${perChunk}u + ${perChunk}u` : 'end'}; g += ${groups}u) {`,
+    ...range(groups).flatMap((u) =>
+      range(blocks).map((b) => `  let grid${u}_${b} = grid_at(block${b} * ${ROWS_PER_BLOCK}u + row, min(g + ${u}u, ${init.groups - 1}u));`),
     ),
-    '  }',
   ];
+  if (groups * cells <= size)
+    lines.push(
+      ...batch(
+        form,
+        range(groups * cells).map((u) => (even ? `g * ${cells}u + ${u}u` : `min(g * ${cells}u + ${u}u, CELLS - 1u)`)),
+        (u) => (u % cells === last ? [...add(Math.floor(u / cells)), ...codes] : []),
+      ),
+    );
+  else {
+    const step = [size, size / 2, size / 4, 1].find((s) => s >= 1 && cells % s === 0) ?? 1;
+    lines.push(
+      `  for (var cell = g * ${cells}u; cell < (g + 1u) * ${cells}u; cell += ${step}u) {`,
+      ...batch(
+        form,
+        range(step).map((u) => `cell + ${u}u`),
+      ),
+      '  }',
+      ...add(0),
+      ...codes,
+    );
+  }
+  return [...lines, '  }'];
 }
 
 /** Integers of all parts of a group are one integer, whatever the order. */
-function finishIntegers(init: IntegerLinear, { perGroup, count }: Runs, results: number, columns: number): readonly string[] {
+function finishIntegers({ init, runs, results, columns }: Form): readonly string[] {
+  const { perGroup, count } = runs;
   const { perChunk, chunks } = chunksOf(init);
   const sum = (g: string): string[] => [
     'var d = vec4<i32>(); var a = 0;',
@@ -199,7 +258,7 @@ function finishIntegers(init: IntegerLinear, { perGroup, count }: Runs, results:
     '  var c = vec4<f32>();',
     `  for (var g = chunk * ${perChunk}u; g < min((chunk + 1u) * ${perChunk}u, ${init.groups}u); g++) {`,
     ...sum('g'),
-    '    c = add_groups(c, d, n, g, z, a);',
+    '    c = add_groups(c, d, grids_at(n, g), z, a);',
     '  }',
     '  y = fma(c, vec4<f32>(row_scale(m)), y);',
     '}',
@@ -207,9 +266,9 @@ function finishIntegers(init: IntegerLinear, { perGroup, count }: Runs, results:
   ];
 }
 
-const finishFloats = ({ count }: Runs, results: number): readonly string[] => [
+const finishFloats = ({ runs, results }: Form): readonly string[] => [
   'var y = start(n);',
-  'let s_x = vec4<f32>(row_scale(m));',
-  `for (var i = 0u; i < ${count}u; i++) { y = fma(four(first + i * ${results * ROWS_PER_BLOCK}u), s_x, y); }`,
+  'let scale = vec4<f32>(row_scale(m));',
+  `for (var i = 0u; i < ${runs.count}u; i++) { y = fma(four(first + i * ${results * ROWS_PER_BLOCK}u), scale, y); }`,
   'store(m, n, y);',
 ];

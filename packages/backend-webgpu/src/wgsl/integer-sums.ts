@@ -1,5 +1,6 @@
-import { correctionsPerGroup } from '../integer-packing.js';
-import { type Access, dotShift, type IntegerLinear, quadIndex, type SizeTexts } from './integer-weights.js';
+import { integerFactor, wordsPerGrid } from '../integer-packing.js';
+import { ROWS_PER_BLOCK } from '../packing.js';
+import type { Access, IntegerLinear, SizeTexts } from './integer-weights.js';
 import { requantizeFunctions } from './requantize.js';
 
 /**
@@ -21,13 +22,16 @@ export interface Chunks {
 
 /** K of a chunk: long enough that what follows a chunk is rare, short enough that many threads have one. */
 const CHUNK = 256;
-/** Threads that finish a result add the chunks one by one. */
-const MOST_CHUNKS = 64;
+/** Chunks are added one by one, and kept apart where K is cut into parts. */
+const MOST_CHUNKS = 32;
 
-/** The chunks of a layer. */
+/** The chunks of a layer. They are equal if that is possible with chunks that are not much longer. */
 export function chunksOf({ k, groups }: Pick<IntegerLinear, 'k' | 'groups'>): Chunks {
-  const size = Math.max(1, k / groups);
-  const perChunk = Math.max(1, Math.min(groups, Math.ceil(CHUNK / size)), Math.ceil(groups / MOST_CHUNKS));
+  const least = Math.min(groups, Math.ceil(CHUNK / Math.max(1, k / groups)));
+  const shortest = Math.max(1, least, Math.ceil(groups / MOST_CHUNKS));
+  let perChunk = shortest;
+  while (perChunk < 1.5 * shortest && groups % perChunk !== 0) perChunk++;
+  if (groups % perChunk !== 0) perChunk = shortest;
   return { perChunk, chunks: Math.ceil(groups / perChunk) };
 }
 
@@ -43,76 +47,89 @@ const MAGIC_RANGE = 2 ** 22;
 /**
  * Functions of all forms, where `dots` is Σ x · w as the dot products give it, `z` the zero point of the input and `a` Σ x over the group
  * (where the weight has zero points, else 0):
- * - `add_groups(sum, dots, n, g, z, a)` is `fma(f32(D), scale, sum)` of four rows of the weight, `add_group` of one;
- * - `start(n)` the bias of four columns, `store(m, n, y)` writes them;
+ * - `grids_at(n, g)` is the grid of four rows of the weight, `add_groups(sum, dots, grid, z, a)` is `fma(f32(D), scale, sum)` of these;
+ *   `grid_at` and `add_group` are the same for one row;
+ * - `start(n)` is the bias of four columns, `store(m, n, y)` writes them;
  * - `finish(m, n, dots, z, a)` makes and writes four results of a layer with one group.
  */
 export function sumFunctions(init: IntegerLinear, access: Access, { along }: SizeTexts): string {
-  const { requantize } = init;
-  if (requantize !== undefined)
-    return `${differenceFunction(init, access, 4, along)}
+  const { requantize, kinds } = init;
+  if (requantize !== undefined) {
+    const plain = !kinds.sums && !kinds.zeros;
+    return `${plain ? '' : `${gridFunction(init, access, 4, along)}\n${differenceFunction(init, 4)}`}
 ${requantizeFunctions(requantize)}
 fn finish(m: u32, n: u32, dots: vec4<i32>, z: i32, a: i32) {
-  let d = differences(dots, n, 0u, z, a);
+  let d = ${plain ? 'dots' : 'differences(dots, grids_at(n, 0u), z, a)'} >> vec4<u32>(${Math.log2(integerFactor(init.format.bits))}u);
   var word = 0u;
   for (var c = 0u; c < 4u; c++) { word |= (bitcast<u32>(code(d[c], P.first + n + c)) & 255u) << (8u * c); }
   y[m * ((P.columns + 3u) / 4u) + (P.first + n) / 4u] = word;
 }`;
-  return `${access.rows === 1 ? `${groupFunction(init, access, 1, along)}\n` : ''}${groupFunction(init, access, 4, along)}
-${storeFunctions(init)}
+  }
+  return `${[...(access.rows === 1 ? ([1, 4] as const) : ([4] as const))].map((width) => `${gridFunction(init, access, width, along)}\n${groupFunction(init, width)}\n`).join('')}${storeFunctions(init)}
 fn finish(m: u32, n: u32, dots: vec4<i32>, z: i32, a: i32) {
-  store(m, n, fma(add_groups(vec4<f32>(), dots, n, 0u, z, a), vec4<f32>(row_scale(m)), start(n)));
+  store(m, n, fma(add_groups(vec4<f32>(), dots, grids_at(n, 0u), z, a), vec4<f32>(row_scale(m)), start(n)));
 }`;
 }
 
-const types = (width: 1 | 4): readonly [f: string, i: string, u: string] =>
-  width === 1 ? ['f32', 'i32', 'u32'] : ['vec4<f32>', 'vec4<i32>', 'vec4<u32>'];
+const types = (width: 1 | 4): readonly [f: string, i: string] => (width === 1 ? ['f32', 'i32'] : ['vec4<f32>', 'vec4<i32>']);
 
-/** An expression for what one row (or four) has at a vector `index` of a buffer. */
-function element({ rows }: Access, width: 1 | 4, buffer: string, type: string, index: string): string {
-  if (rows === 4) return `${buffer}[${index}]`;
-  if (width === 1) return `${buffer}[(${index}) * 4u + n % 4u]`;
-  return `${type}(${[0, 1, 2, 3].map((c) => `${buffer}[(${index}) * 4u + ${c}u]`).join(', ')})`;
-}
-
-/** `difference(dots, n, g, z, a)`, or `differences` of four rows: D, and what it is without the input's zero point. */
-function differenceFunction(init: IntegerLinear, access: Access, width: 1 | 4, along: string): string {
-  const { kinds } = init;
-  const [, i, u] = types(width);
-  const per = correctionsPerGroup(kinds);
-  const correction = (kind: number): string => element(access, width, 'corrections', i, per === 1 ? 'at' : `at * ${per}u + ${kind}u`);
-  const shift = dotShift(init.format);
-  const lines = [
-    ...(per === 0 ? [] : [`let at = ${quadIndex('n', 'g', along)};`]),
-    `let own = ${shift === 0 ? 'dots' : `(dots >> ${u}(${shift}u))`}${kinds.zeros ? ` - ${correction(per - 1)} * a` : ''};`,
-    `return own${kinds.sums ? ` - ${correction(0)} * z` : ''};`,
-  ];
-  return `fn difference${width === 1 ? '' : 's'}(dots: ${i}, n: u32, g: u32, z: i32, a: i32) -> ${i} {\n  ${lines.join('\n  ')}\n}`;
-}
-
-function groupFunction(init: IntegerLinear, access: Access, width: 1 | 4, along: string): string {
+/** Reads grids as `packGrids` lays them out; what there is none of is 0. */
+function gridFunction({ kinds }: IntegerLinear, { rows }: Access, width: 1 | 4, along: string): string {
   const [f, i] = types(width);
-  const difference = `difference${width === 1 ? '' : 's'}`;
+  const words = wordsPerGrid(kinds);
+  const per = { 1: [''], 2: ['.x', '.y'], 4: ['.x', '.y', '.z'] }[words];
+  const name = width === 1 ? 'grid' : 'grids';
+  const at = `let at = ((n / ${ROWS_PER_BLOCK}u) * ${along} + g) * ${ROWS_PER_BLOCK}u + n % ${ROWS_PER_BLOCK}u;`;
+  const quads = [0, 1, 2, 3];
+  // Vectors of four words hold the scales of four rows, or two words of two rows, or all words of one.
+  const loads =
+    width === 1
+      ? ['let q0 = grids[at];']
+      : rows === 1
+        ? quads.map((c) => `let q${c} = grids[at + ${c}u];`)
+        : quads.slice(0, words).map((c) => `let q${c} = grids[at / 4u * ${words}u + ${c}u];`);
+  const part = (kind: number): string => {
+    if (width === 1) return `q0${per[kind]}`;
+    if (rows === 1 || words === 4) return `vec4<u32>(${quads.map((c) => `q${c}${per[kind]}`).join(', ')})`;
+    const pair = kind === 0 ? 'xz' : 'yw';
+    return words === 1 ? 'q0' : `vec4<u32>(q0.${pair}, q1.${pair})`;
+  };
+  return `struct ${width === 1 ? 'Grid' : 'Grids'} { scale: ${f}, sums: ${i}, zeros: ${i} }
+fn ${name}_at(n: u32, g: u32) -> ${width === 1 ? 'Grid' : 'Grids'} {
+  ${at}
+  ${loads.join('\n  ')}
+  return ${width === 1 ? 'Grid' : 'Grids'}(bitcast<${f}>(${part(0)}), ${kinds.sums ? `bitcast<${i}>(${part(1)})` : `${i}()`}, ${kinds.zeros ? `bitcast<${i}>(${part(2)})` : `${i}()`});
+}`;
+}
+
+/** `difference(dots, grid, z, a)`, or `differences` of four rows: D. */
+function differenceFunction({ kinds }: IntegerLinear, width: 1 | 4): string {
+  const [, i] = types(width);
+  const [name, grid] = width === 1 ? ['difference', 'Grid'] : ['differences', 'Grids'];
+  return `fn ${name}(dots: ${i}, grid: ${grid}, z: i32, a: i32) -> ${i} { return dots${kinds.zeros ? ' - grid.zeros * a' : ''}${kinds.sums ? ' - grid.sums * z' : ''}; }`;
+}
+
+function groupFunction(init: IntegerLinear, width: 1 | 4): string {
+  const [f, i] = types(width);
+  const [name, grid, add] = width === 1 ? ['difference', 'Grid', 'add_group'] : ['differences', 'Grids', 'add_groups'];
   const exact = init.largest < MAGIC_RANGE ? `bitcast<${f}>(d + ${i}(0x4b400000)) - ${f}(12582912.0)` : `${f}(d)`;
   const lines = [
-    `let at = ${quadIndex('n', 'g', along)};`,
-    `let d = ${difference}(dots, n, g, z, a);`,
+    `let d = ${name}(dots, grid, z, a);`,
     `var value = ${exact};`,
     // Both parts are exact integers, which the zero point would take beyond 32 bits.
     ...(init.wide && init.kinds.sums
-      ? [
-          `if (abs(z) > 255) { let own = ${difference}(dots, n, g, 0, a); value = fma(${f}(f32(z)), ${f}(${difference}(dots, n, g, 1, a) - own), ${f}(own)); }`,
-        ]
+      ? [`if (abs(z) > 255) { value = fma(${f}(-f32(z)), ${f}(grid.sums), ${f}(${name}(dots, grid, 0, a))); }`]
       : []),
-    `return fma(value, ${element(access, width, 'scales', f, 'at')}, sum);`,
+    'return fma(value, grid.scale, sum);',
   ];
-  return `${differenceFunction(init, access, width, along)}
-fn add_group${width === 1 ? '' : 's'}(sum: ${f}, dots: ${i}, n: u32, g: u32, z: i32, a: i32) -> ${f} {\n  ${lines.join('\n  ')}\n}`;
+  return `${differenceFunction(init, width)}
+fn ${add}(sum: ${f}, dots: ${i}, grid: ${grid}, z: i32, a: i32) -> ${f} {\n  ${lines.join('\n  ')}\n}`;
 }
 
 const four = (text: (c: number) => string, separator: string): string => [0, 1, 2, 3].map(text).join(separator);
 
-function storeFunctions({ bias, columns }: IntegerLinear): string {
+/** `start(n)` and `store(m, n, y)`, see {@link sumFunctions}. */
+export function storeFunctions({ bias, columns }: IntegerLinear): string {
   const store =
     columns % 4 === 0
       ? 'y[(m * P.columns + P.first + n) / 4u] = v;'

@@ -76,7 +76,8 @@ export function integerTile(init: IntegerLinear, rows: 1 | 4, takes: (m: number)
           '  let end = min(g + P.per_chunk, P.groups);',
           '  for (; g < end; g++) {',
           ...dots,
-          ...each((i) => `  c${i} = add_groups(c${i}, d${i}, n, g, z${i}, a${i});`),
+          '  let grid = grids_at(n, g);',
+          ...each((i) => `  c${i} = add_groups(c${i}, d${i}, grid, z${i}, a${i});`),
           '  }',
           ...each((i) => `  y${i} = fma(c${i}, vec4<f32>(s${i}), y${i});`),
           '}',
@@ -95,13 +96,12 @@ export function integerTile(init: IntegerLinear, rows: 1 | 4, takes: (m: number)
       sumFunctions(init, access, parameterSizes),
     ].join('\n'),
     body: lines.join('\n'),
-    launch: launchFor(init, takes, (m) => groupsFor(Math.ceil(m / rows) * Math.ceil(init.n / COLUMNS), 64), {
-      units,
-      size: groupSize(init),
-      groups: init.groups,
-      chunks,
-      per_chunk: perChunk,
-    }),
+    launch: launchFor(
+      init,
+      takes,
+      (m) => groupsFor(Math.ceil(m / rows) * Math.ceil(init.n / COLUMNS), 64),
+      () => ({ units, size: groupSize(init), groups: init.groups, chunks, per_chunk: perChunk }),
+    ),
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Constant, Value } from '@qfuse/plugin';
 import type { Binding, Dispatch, Launch, ParameterType, Scratch, Sizes } from '../kernel.js';
-import type { CorrectionKinds } from '../integer-packing.js';
-import { cellsAlong, type PackedFormat, packedGroups, ROWS_PER_BLOCK } from '../packing.js';
+import { type GridKinds, wordsPerGrid } from '../integer-packing.js';
+import { cellsAlong, type PackedFormat, packedGroups } from '../packing.js';
 import { bindValue, loadFunction } from './elements.js';
 import type { Requantize } from './requantize.js';
 
@@ -23,16 +23,15 @@ export interface IntegerLinear {
   /** Codes, i8 or u8. */
   readonly x: Value;
   readonly w: Constant;
-  readonly scales: Constant;
-  readonly kinds: CorrectionKinds;
-  /** Undefined when no kind is needed. */
-  readonly corrections: Constant | undefined;
+  readonly kinds: GridKinds;
+  /** See `packGrids`. */
+  readonly grids: Constant;
   readonly inputScale: RowParameter;
   /** Of signed codes where it is a number: that of u8 less 128. Undefined when that is 0. */
   readonly inputZero: RowParameter | undefined;
   /** Zero points of the input may be beyond ±255; then what they are multiplied with is not surely exact. */
   readonly wide: boolean;
-  /** Largest magnitude of D. */
+  /** Largest magnitude of D, as large as dot products give it. */
   readonly largest: number;
   readonly bias: Value | Constant | undefined;
   /** Floats `[M, columns]`, or words of four codes of one row, `[M, columns / 4]`. */
@@ -60,7 +59,7 @@ export const wordsOf = ({ k }: Pick<IntegerLinear, 'k'>): number => Math.ceil(k 
 /** Groups of a row in the packed scales. */
 export const groupsAlong = ({ k, groups }: Pick<IntegerLinear, 'k' | 'groups'>): number => packedGroups(k, groups);
 
-/** How a form reads its buffers: x by words or by vectors of four, scales and corrections of one row or of four. */
+/** How a form reads its buffers: x by words or by vectors of four, grids of one row of the weight or of four. */
 export interface Access {
   readonly x: 'word' | 'vector';
   readonly rows: 1 | 4;
@@ -69,14 +68,14 @@ export interface Access {
 /** Buffers of all forms. */
 export function integerBindings(init: IntegerLinear, { x, rows }: Access): readonly Binding[] {
   const read = (name: string, type: string, from: Binding['from']): Binding => ({ name, type, access: 'read', from });
-  const array = (type: string): string => (rows === 1 ? `array<${type}>` : `array<vec4<${type}>>`);
+  const words = wordsPerGrid(init.kinds);
+  const grid = rows === 4 || words === 4 ? 'vec4<u32>' : words === 2 ? 'vec2<u32>' : 'u32';
   const parameter = (name: string, type: string, p: RowParameter | undefined): readonly Binding[] =>
     p === undefined || 'value' in p ? [] : [isValue(p.from) ? bindValue(name, p.from) : read(name, `array<${type}>`, p.from)];
   return [
     read('x', x === 'word' ? 'array<u32>' : 'array<vec4<u32>>', init.x),
     read('w', 'array<vec4<u32>>', init.w),
-    ...(init.requantize === undefined ? [read('scales', array('f32'), init.scales)] : []),
-    ...(init.corrections === undefined ? [] : [read('corrections', array('i32'), init.corrections)]),
+    ...(init.requantize === undefined || words > 1 ? [read('grids', `array<${grid}>`, init.grids)] : []),
     ...(init.requantize === undefined ? parameter('input_scale', 'f32', init.inputScale) : []),
     ...parameter('input_zero', 'i32', init.inputZero),
     ...(init.requantize === undefined ? [] : [read('multipliers', 'array<vec4<u32>>', init.requantize.multipliers)]),
@@ -130,7 +129,7 @@ export const launchFor =
     init: IntegerLinear,
     takes: (m: number) => boolean,
     groups: (m: number) => number,
-    more: Readonly<Record<string, number>> = {},
+    more: (m: number) => Readonly<Record<string, number>> = () => ({}),
   ): Dispatch['launch'] =>
   (sizes): Launch => {
     const m = init.rows(sizes);
@@ -152,7 +151,7 @@ export const launchFor =
         input_scale: single(init.inputScale),
         input_zero: single(init.inputZero),
         output_zero: init.requantize?.zero ?? 0,
-        ...more,
+        ...more(m),
       },
     };
   };
@@ -182,9 +181,6 @@ fn dot4(a: Quad, b: Quad) -> i32 { return dot(a, b); }`,
 /** The signed bytes in a word of the weight, four K each, in order. */
 export const bytesOf = ({ bits }: PackedFormat, word: string): readonly string[] =>
   bits === 8 ? [word] : [`low_bytes(${word})`, `high_bytes(${word})`];
-
-/** Bits that dot products are too large by. */
-export const dotShift = ({ bits }: PackedFormat): 0 | 4 => (bits === 8 ? 0 : 4);
 
 /**
  * `load_x(m, v)`: codes 4v … 4v+3 of row m as signed bytes, or `load_vector(m, v)`, codes 16v … 16v+15. Beyond K they are those of the next
@@ -230,7 +226,3 @@ export function rowFunctions({ inputScale: scale, inputZero: zero, x }: IntegerL
   const s = 'value' in scale ? 'P.input_scale' : `input_scale[${index(scale)}]`;
   return [...lines, `fn row_scale(m: u32) -> f32 { return ${s}; }`, `fn row_zero(m: u32) -> i32 { return ${z}; }`].join('\n');
 }
-
-/** The u32 index of rows `n` … `n + 3`, n a multiple of 4, in the packed scales by vectors of four. */
-export const quadIndex = (n: string, g: string, along: string): string =>
-  `((${n} / ${ROWS_PER_BLOCK}u) * ${along} + ${g}) * ${ROWS_PER_BLOCK / 4}u + (${n} / 4u) % ${ROWS_PER_BLOCK / 4}u`;

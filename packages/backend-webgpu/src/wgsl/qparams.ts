@@ -1,6 +1,5 @@
 import { no, type Verdict, yes } from '@qfuse/plugin';
 import { f32Bits, u32Literal } from './exact.js';
-import type { Join } from './rows.js';
 
 /**
  * WGSL of `quant.choose_qparams` in f32 and of `quant.quantize` with what was chosen, bit for bit as their references: quotients and
@@ -28,8 +27,29 @@ export function canChoose({ mapping, qmin, qmax, eps = SMALLEST_NORMAL }: Choose
   return mapping === 'symmetric_no_clipping_err' && qmax === 0 ? no('qmax is 0, by which its mapping divides') : yes;
 }
 
-/** Running extremes of the bits of floats: x is the least element's (with its sign), y the greatest's; NaNs are beyond both. */
-export const joinRange: Join = Object.freeze({ type: 'vec2<u32>', combine: 'max(a, b)' });
+/**
+ * `join_range(x)`: the extremes of all lanes that share a row, which all of them must ask for. Extremes are bits of floats: x is the least
+ * element's (with its sign), y the greatest's; NaNs are beyond both. Two steps of many rather than many of two: barriers take longest.
+ */
+export function rangeJoin(lanes: number): string {
+  if (lanes === 1) return 'fn join_range(x: vec2<u32>) -> vec2<u32> { return x; }';
+  const few = 2 ** Math.floor(Math.log2(lanes) / 2);
+  return `var<workgroup> lane_ranges: array<vec2<u32>, ${lanes}>;
+var<workgroup> few_ranges: array<vec2<u32>, ${few}>;
+fn join_range(x: vec2<u32>) -> vec2<u32> {
+  lane_ranges[first] = x;
+  workgroupBarrier();
+  if (first < ${few}u) {
+    var r = x;
+    for (var i = 1u; i < ${lanes / few}u; i++) { r = max(r, lane_ranges[first + i * ${few}u]); }
+    few_ranges[first] = r;
+  }
+  workgroupBarrier();
+  var r = few_ranges[0];
+  for (var i = 1u; i < ${few}u; i++) { r = max(r, few_ranges[i]); }
+  return r;
+}`;
+}
 
 /** The extremes of 0. */
 export const RANGE_START = 'vec2<u32>(0x80000000u, 0u)';

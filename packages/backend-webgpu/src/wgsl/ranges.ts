@@ -3,7 +3,7 @@ import type { Binding, Dispatch, Scratch } from '../kernel.js';
 import { knownLayout } from '../storage.js';
 import type { WebGPUTarget } from '../target.js';
 import { bindValue } from './elements.js';
-import { joinRange, RANGE_START, widen } from './qparams.js';
+import { RANGE_START, rangeJoin, widen } from './qparams.js';
 import { rowsDispatch } from './rows.js';
 
 /** A tensor in pieces of whole words, whose ranges are found on their own: the first of two steps to the range of all of it. */
@@ -52,7 +52,7 @@ export const piecesDispatch = (input: Value, pieces: Pieces): Dispatch =>
     lanes: pieces.lanes,
     bindings: [bindBits('x', input), bindRanges(pieces, 'read_write')],
     parameters: { n: 'u32', size: 'u32' },
-    joins: { range: joinRange },
+    declarations: rangeJoin(pieces.lanes),
     body: `var range = ${RANGE_START};
 let end = min((row + 1u) * P.size, P.n);
 for (var i = row * P.size + first; i < end; i += LANES) { let bits = x[i]; ${widen('range', 'bits')} }
