@@ -209,5 +209,6 @@ export const gatherKernels: readonly WebGPUKernel[] = Object.entries(lookups).ma
     supports: (node) =>
       empty(lookup(node).table.type.shape) && !empty(node.results[0]!.type.shape) ? no('the table is empty') : fits(node),
     emit: (node) => [lookupDispatch(node, lookup(node))],
+    cost: (node, sizes) => cost(node, lookup(node), sizes),
   }),
 );

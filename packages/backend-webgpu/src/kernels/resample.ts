@@ -60,7 +60,6 @@ function stepOf(size: number, out: number, aligned: boolean, scale: number | und
 function emit(node: Node, mode: Mode): Dispatch {
   const input = node.operands[0]!;
   const output = node.result;
-  const rank = output.type.shape.length;
   const aligned = node.op.attrNames.includes('align_corners') && attrOf<boolean>(node, 'align_corners');
   const scales = node.op.attrNames.filter((name) => name.startsWith('scales'));
   const axes = scales.map((_, i) => i + 2);

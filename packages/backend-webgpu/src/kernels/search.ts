@@ -5,7 +5,6 @@ import { knownLayout, layoutOf } from '../storage.js';
 import { convert } from '../wgsl/elements.js';
 import { mapDispatch } from '../wgsl/map.js';
 import { literal } from './elementwise.js';
-import { rankOf } from './gather.js';
 import { attrOf, op, present } from './ops.js';
 import { f32, sample } from './samples.js';
 
