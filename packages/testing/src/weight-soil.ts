@@ -29,7 +29,7 @@ interface Weight {
   readonly k: number;
   readonly dtype: DType;
   /** Dtype of the dequantized weight, the activation and the bias. */
-  readonly float: 'f32' | 'f16' | 'bf16';
+  readonly float: 'f32' | 'f16' | 'bf16' | 'f64';
   readonly range: readonly [number, number];
   readonly scales: TensorType;
   readonly zeroPoint: HostTensor | undefined;
@@ -62,7 +62,7 @@ function drawWeight(random: Random, { granularities, ranges = RANGES }: WeightSo
     return low <= range[0] && range[1] <= high;
   });
   const { shape, ...attrs } = grid(random, { granularity, n, k, group, rows });
-  const float = random.pick(['f32', 'f32', 'f32', 'f32', 'f32', 'f16', 'bf16'] as const);
+  const float = random.pick(['f32', 'f32', 'f32', 'f32', 'f32', 'f16', 'bf16', 'f64'] as const);
   const scale = random.pick(float === 'f32' ? (['f32', 'f32', 'f32', 'f64', 'f16', 'bf16'] as const) : (['f32', float] as const));
   return {
     n,

@@ -2,6 +2,7 @@ import type { Node, Verdict } from '@qfuse/ir';
 import type { Linear } from '../aten/linear.js';
 import { Dequantize } from '../quant/quantize.js';
 import { type QuantizedWeight, quantizedWeight, readAsWeight, type WeightVerdict } from './quantized-weight.js';
+import { floats } from './weight-operands.js';
 
 /**
  * Reads `aten.linear` whose weight is `quant.dequantize` of a constant as a weight-only linear with one scale a channel or one a group.
@@ -17,7 +18,8 @@ export function weightOnlyLinear(
   if (found.weight.granularity !== granularity) return { ok: false, why: otherGranularity(found.weight) };
   if (linear.operand('input').producer?.op === Dequantize)
     return { ok: false, why: 'the activation is quantized: this is not a weight-only linear' };
-  for (const verdict of [readAsWeight(dq), sameDtype(linear, dq), biasInside(linear)]) if (!verdict.ok) return verdict;
+  for (const verdict of [readAsWeight(dq), floatActivation(linear), sameDtype(linear, dq), biasInside(linear)])
+    if (!verdict.ok) return verdict;
   return found;
 }
 
@@ -25,6 +27,14 @@ const otherGranularity = ({ granularity, groupSize }: QuantizedWeight): string =
   granularity === 'group'
     ? `the weight has one scale for every ${groupSize} elements of a channel, expected one an output channel`
     : 'the weight has one scale an output channel, expected one for each of several groups of a channel';
+
+/** Whether the activation has a dtype that fused weight-only ops compute in. */
+function floatActivation(linear: Node<typeof Linear>): Verdict {
+  const { dtype } = linear.operand('input').type;
+  return (floats as readonly string[]).includes(dtype)
+    ? { ok: true }
+    : { ok: false, why: `the activation is ${dtype}, expected ${floats.join(', ')}` };
+}
 
 /** Whether a weight is dequantized to the dtype of the activation. */
 export function sameDtype(linear: Node<typeof Linear>, dq: Node<typeof Dequantize>): Verdict {
