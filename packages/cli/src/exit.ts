@@ -55,9 +55,16 @@ export function failureOf(error: unknown, command: readonly string[]): Failure {
     };
   const file = fileProblem(error);
   if (file !== undefined) return { exitCode: exitCodes.usage, code: 'file', message: file, help: undefined, reproducer: undefined };
-  const text = `// qfuse crash report\n// command: qfuse ${command.join(' ')}\n// node: ${process.version} on ${process.platform}-${process.arch}\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
+  const text = `// qfuse crash report\n// command: qfuse ${command.join(' ')}\n// node: ${process.version} on ${process.platform}-${process.arch}\n${stackOf(error)}\n`;
   const message = `this should not have happened: ${error instanceof Error ? error.message : String(error)}`;
   return { exitCode: exitCodes.defect, code: 'defect/crash', message, help: 'report it with that file', reproducer: writeReproducer(text) };
+}
+
+/** Where an error was thrown, and what caused it. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\ncaused by ${stackOf(error.cause)}`;
 }
 
 /** A clear line for the errors of the file system, undefined for anything else. */

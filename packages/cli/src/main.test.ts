@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -169,6 +171,26 @@ export default { plugins: [{ name: 'broken-plugin', version: '1.0.0', api: 1, pa
     rmSync('qfuse.config.ts');
     expect(await qfuse('passes', '--config', 'none.ts')).toMatchObject({ code: 2 });
   });
+});
+
+test('who reads the output may end before it does', async () => {
+  const bin = fileURLToPath(new URL('./bin.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--conditions', '@qfuse/source', '--import', import.meta.resolve('tsx'), bin, 'passes', '--json']);
+  child.stdout.destroy();
+  let err = '';
+  child.stderr.on('data', (text) => void (err += String(text)));
+  expect([await once(child, 'close'), err]).toEqual([[0, null], '']);
+});
+
+test('a recipe that fails is named, and the report has where', async () => {
+  writeFileSync(
+    'broken.config.mjs',
+    `const create = () => { throw new Error('r failed: boom', { cause: new TypeError('boom') }); };
+export default { plugins: [{ name: 'p', version: '1.0.0', api: 1, recipes: [{ name: 'r', summary: '', options: {}, create }] }] };`,
+  );
+  const { code, json } = await qfuse('quantize', model, '--recipe', 'r', '--config', 'broken.config.mjs', '--json');
+  expect([code, json.error.message]).toEqual([4, 'this should not have happened: r failed: boom']);
+  expect(readFileSync(json.error.reproducer, 'utf8')).toMatch(/Error: r failed: boom\n[^]*\ncaused by TypeError: boom\n/);
 });
 
 test('every command has help with examples', async () => {

@@ -3,7 +3,7 @@ import { Annotations } from './annotation.js';
 import { copyGraph } from './copier.js';
 import { gridOf, granularityOf, type RootSpec } from './grid.js';
 import type { Observer, ObserverState } from './observer.js';
-import type { Quantizer } from './quantizer.js';
+import { blaming, type Quantizer } from './quantizer.js';
 import { describePlace, sharingGroups } from './sharing.js';
 import { type EdgeOrOutput, placeKey, valueAt } from './spec.js';
 
@@ -96,14 +96,16 @@ const badState = (why: string): QfuseError =>
  * Quantizers look at `aten.linear` with constant weights: bring the program to canonical form first, so that every product with a weight
  * is one. The graph stays as it is; what is annotated is a copy.
  * @throws QfuseError `quantizer/annotation`, `quantizer/sharing`, `quantizer/spec`, `quantizer/range` or `quantizer/observer` when what the quantizer
- * says cannot hold; what its `validate` throws
+ * says cannot hold; Error naming the quantizer when it fails otherwise
  */
 export function prepare(graph: Graph, quantizer: Quantizer): PreparedModel {
   const copy = copyGraph(graph);
-  quantizer.transformForAnnotation?.(new Editor(copy));
   const annotations = new Annotations(copy);
-  quantizer.annotate(annotations);
-  quantizer.validate?.(annotations);
+  blaming(`quantizer ${quantizer.name}`, () => {
+    quantizer.transformForAnnotation?.(new Editor(copy));
+    quantizer.annotate(annotations);
+    quantizer.validate?.(annotations);
+  });
   const order = runOrder(copy);
   const groups = sharingGroups(annotations).map(({ spec, places }, i): ObserverGroup => {
     const values = [...new Set(places.map((p) => valueAt(p)!))].toSorted((a, b) => order(a) - order(b));

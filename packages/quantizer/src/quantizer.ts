@@ -1,4 +1,4 @@
-import type { Editor } from '@qfuse/plugin';
+import { type Editor, QfuseError } from '@qfuse/plugin';
 import type { Annotations } from './annotation.js';
 
 /** Says how a program is quantized. torch: `Quantizer`. Made by {@link defineQuantizer}. */
@@ -21,6 +21,19 @@ export function defineQuantizer(quantizer: Quantizer): Quantizer {
   if (!/^[a-z][a-z0-9-]*$/.test(quantizer.name))
     throw new Error(`"${quantizer.name}" is not a quantizer name: expected lower case, digits and dashes`);
   return Object.freeze({ ...quantizer });
+}
+
+/**
+ * Runs code of a plugin. What it throws on purpose, a QfuseError, goes through; of any other error the message says whose defect it is.
+ * @param who - e.g. `quantizer mixed-bits`
+ */
+export function blaming<T>(who: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof QfuseError) throw cause;
+    throw new Error(`${who} failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }
 
 /** Several quantizers as one: what an earlier one annotated, later ones leave alone. torch: `ComposableQuantizer` */

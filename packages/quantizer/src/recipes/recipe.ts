@@ -1,5 +1,5 @@
 import { type AttrsIn, type AttrsOf, type AttrSpecs, internAttrs, QfuseError, type Recipe } from '@qfuse/plugin';
-import type { Quantizer } from '../quantizer.js';
+import { blaming, type Quantizer } from '../quantizer.js';
 
 /** A recipe of this package: a named way to make a quantizer. */
 export interface QuantizationRecipe<O extends AttrSpecs = AttrSpecs> extends Recipe {
@@ -18,7 +18,7 @@ export interface RecipeInit<O extends AttrSpecs> {
   readonly options?: O;
   /** Default false. */
   readonly needsCalibration?: boolean;
-  /** The quantizer for checked options, with defaults filled in. */
+  /** The quantizer for checked options, with defaults filled in. @throws QfuseError `quantizer/option` for values that its kind allows and it does not */
   readonly create: (options: AttrsOf<O>) => Quantizer;
 }
 
@@ -32,7 +32,10 @@ export function defineRecipe<const O extends AttrSpecs = {}>(init: RecipeInit<O>
   if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) throw new Error(`"${name}" is not a recipe name: expected lower case, digits and dashes`);
   for (const [option, spec] of Object.entries(options))
     if (!spec.optional) throw new Error(`recipe ${name}: option "${option}" needs a default`);
-  const create = (given: AttrsIn<O> = {} as AttrsIn<O>): Quantizer => init.create(checked(name, options, given) as AttrsOf<O>);
+  const create = (given: AttrsIn<O> = {} as AttrsIn<O>): Quantizer => {
+    const values = checked(name, options, given) as AttrsOf<O>;
+    return blaming(`recipe ${name}`, () => init.create(values));
+  };
   return Object.freeze({ name, summary, needsCalibration, options, create });
 }
 

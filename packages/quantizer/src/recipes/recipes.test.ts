@@ -1,7 +1,7 @@
-import { attr, createRegistry, type Recipe } from '@qfuse/plugin';
+import { attr, createRegistry, QfuseError, type Recipe } from '@qfuse/plugin';
 import { describe, expect, test } from 'vitest';
 import { convert } from '../convert.js';
-import { defineQuantizer } from '../quantizer.js';
+import { defineQuantizer, type Quantizer } from '../quantizer.js';
 import { quantizer } from '../plugin.js';
 import { prepare } from '../prepare.js';
 import { errorOf, graphOf, gridsOf, quantize, tensor } from '../test-support.js';
@@ -112,6 +112,26 @@ describe('text of recipes', () => {
   test('a recipe that makes no quantizer is a defect of its plugin', () => {
     const bad: Recipe = { name: 'bad', summary: '', options: {}, create: () => ({}) };
     expect(() => parseRecipe('bad', new Map([['bad', bad]]))).toThrow('does not make a quantizer');
+  });
+
+  test('what fails says whose defect it is, and what is refused stays as it is', async () => {
+    const boom = (): never => {
+      throw new TypeError('boom');
+    };
+    const refused = (): never => {
+      throw new QfuseError('test/refused', 'share is 2');
+    };
+    const graph = graphOf('graph @main(%x: f32[2]) {\n  return %x\n}');
+    const recipe = (create: () => Quantizer): Recipe => defineRecipe({ name: 'r', summary: '', create });
+    expect(() => recipe(boom).create()).toThrow(
+      expect.objectContaining({ message: 'recipe r failed: boom', cause: expect.any(TypeError) }),
+    );
+    expect(() => recipe(refused).create()).toThrow(new QfuseError('test/refused', 'share is 2'));
+    for (const step of ['transformForAnnotation', 'annotate', 'validate']) {
+      const of = (run: () => never): Quantizer => defineQuantizer({ name: 'q', annotate: () => undefined, [step]: run });
+      expect(() => prepare(graph, of(boom)), step).toThrow('quantizer q failed: boom');
+      expect(() => prepare(graph, of(refused)), step).toThrow(new QfuseError('test/refused', 'share is 2'));
+    }
   });
 
   test('definitions are checked', () => {
