@@ -123,10 +123,10 @@ describe('text of recipes', () => {
     };
     const graph = graphOf('graph @main(%x: f32[2]) {\n  return %x\n}');
     const recipe = (create: () => Quantizer): Recipe => defineRecipe({ name: 'r', summary: '', create });
-    expect(() => recipe(boom).create()).toThrow(
+    expect(() => recipe(boom).create({})).toThrow(
       expect.objectContaining({ message: 'recipe r failed: boom', cause: expect.any(TypeError) }),
     );
-    expect(() => recipe(refused).create()).toThrow(new QfuseError('test/refused', 'share is 2'));
+    expect(() => recipe(refused).create({})).toThrow(new QfuseError('test/refused', 'share is 2'));
     for (const step of ['transformForAnnotation', 'annotate', 'validate']) {
       const of = (run: () => never): Quantizer => defineQuantizer({ name: 'q', annotate: () => undefined, [step]: run });
       expect(() => prepare(graph, of(boom)), step).toThrow('quantizer q failed: boom');
