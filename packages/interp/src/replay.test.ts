@@ -96,6 +96,35 @@ describe('magnitudes', () => {
       ),
     ).toEqual([6.5, 6.5, 1]));
 
+  test.each([
+    ['relu', '', 1],
+    ['neg', '', 1],
+    ['tanh', '', 1],
+    ['sigmoid', '', 1 / 4],
+    ['silu', '', 1.1],
+    ['gelu', ' {approximate = "none"}', 1.13],
+    ['gelu', ' {approximate = "tanh"}', 1.13],
+  ])('of %s%s are those of what it reads times its steepest slope', (name, attrs, slope) => {
+    const graph = read(`graph @main(%x: f32[1, 2], %w: f32[1, 2], %y: f32[513]) {
+  %0 = aten.linear(%x, %w) : f32[1, 1]
+  %1 = aten.${name}(%0)${attrs} : f32[1, 1]
+  %2 = aten.${name}(%y)${attrs} : f32[513]
+  return %1, %2
+}`);
+    const y = tensorOf(
+      'f32',
+      [513],
+      Array.from({ length: 513 }, (_, i) => (i - 256) / 64),
+    );
+    const row = (...data: number[]): HostTensor => tensorOf('f32', [1, 2], data);
+    // 1000 − 1001: what cancelled is a thousand times as large as the result.
+    const { outputs, magnitudes } = replay(graph, [row(1, 1), row(1000, -1001), y], [], 0);
+    expect(magnitudes[0]).toBe(slope * 2001);
+    const values = numbers(outputs[1]);
+    const steepest = Math.max(...values.slice(1).map((v, i) => 64 * Math.abs(v - values[i]!)));
+    expect(steepest).toBeLessThanOrEqual(slope * (1 + 2 ** -16));
+    expect(steepest).toBeGreaterThan(0.99 * slope);
+  });
   test('of anything else are its largest element, infinities left out', () =>
     expect(of('graph @main(%x: f32[3]) {\n  %0 = aten.neg(%x) : f32[3]\n  return %0, %x\n}', f32(1, -3, Infinity))).toEqual([3, 3]));
 });

@@ -38,8 +38,15 @@ const sums = new Set<AnyOp>([
   aten.ConvTranspose3dInput,
 ]);
 
-/** Ops whose result is off by no more than their first operand is. */
-const passing = new Set<AnyOp>([aten.View, aten.Permute, aten.Expand, ...clampOps]);
+/** The steepest slope of ops that compute each element from one of their first operand: by so much errors of it can grow. */
+const slopes = new Map<AnyOp, number>([
+  ...[aten.View, aten.Permute, aten.Expand, ...clampOps, aten.Neg, aten.Abs, aten.Tanh].map((op) => [op, 1] as const),
+  [aten.Sigmoid, 1 / 4],
+  // Φ(√2) + √2 φ(√2) = 1.12890…; the tanh form has 1.12898….
+  [aten.Gelu, 1.13],
+  // At x = 2.39936…: 1.09984….
+  [aten.Silu, 1.1],
+]);
 
 /** What {@link replay} returns. */
 export interface Replayed extends RunResult {
@@ -59,7 +66,7 @@ export const holdsCodes = (value: Value): boolean =>
  * no more than those: a step that one run took and the other one did not is no difference any more.
  *
  * The magnitude of a value is its largest element; of a sum of products `max Σ |x| · |w| + |b|`, however much of it cancels;
- * views, permutes and clamps have that of their operand, if it is larger. A number is near a tie when an error of
+ * views, permutes, clamps and activations have that of their operand times their steepest slope, if it is larger. A number is near a tie when an error of
  * `relative` times the magnitude of what is quantized (and the roundings of quantizing) reaches over it.
  * @param codes - integers of the other run, in any order: those of one quantizer are taken when they differ only near ties
  * @throws QfuseError as {@link runGraph} does
@@ -105,7 +112,8 @@ export function replay(
     const [first] = node.operands;
     let magnitude = largest(tensor);
     if (sums.has(node.op)) magnitude = Math.max(magnitude, sumOfTerms(node));
-    else if (passing.has(node.op) && first !== undefined) magnitude = Math.max(magnitude, magnitudes.get(first) ?? 0);
+    const slope = slopes.get(node.op);
+    if (slope !== undefined && first !== undefined) magnitude = Math.max(magnitude, slope * (magnitudes.get(first) ?? 0));
     magnitudes.set(value, magnitude);
     if (wanted.has(value)) kept.set(value, tensor);
   };
