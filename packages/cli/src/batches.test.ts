@@ -98,7 +98,10 @@ describe('splitBatches', () => {
       'data.npz: the tensor for "x" has shape [4, 3], expected f32[4, 2]',
     );
     expect(of(rows(3), rows(4))).toThrow('the tensor for "x" has shape [3, 2]');
-    expect(of(rows(8), rows(12))).toThrow('data.npz: "x" has rows for 2 runs, "y" for 3');
+    expect(of(rows(8), rows(12))).toThrow('data.npz: "x" has 8 rows for 2 runs, "y" 12 rows for 3 runs');
+    expect(of(rows(11), rows(12))).toThrow('data.npz: "x" has 11 rows for 3 runs, "y" 12 rows for 3 runs');
+    expect(of(tensorOf('f64', [4, 2], new Float64Array(8)), rows(4))).toThrow('data.npz: the tensor for "x" is f64, expected f32[4, 2]');
+    expect(of(rows(0), rows(4))).toThrow('data.npz: the tensor for "x" has no rows');
     expect(() => splitBatches(model(4), new Map([['x', rows(4)]]), 3, 'data.npz')).toThrow('data.npz: has no tensor "y" or "in.1"');
   });
 });

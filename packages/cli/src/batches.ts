@@ -26,13 +26,15 @@ export function splitBatches(graph: Graph, tensors: ReadonlyMap<string, HostTens
   const rows = graph.inputs.map((input, i) => rowsOf(graph, input, inputs[i]!, size, path));
   const split = rows.flatMap((r, i) => (r === undefined ? [] : [{ ...r, name: graph.inputs[i]!.name! }]));
   const runs = split.map(({ count, atATime }) => Math.ceil(count / atATime));
-  const other = runs.findIndex((n) => n !== runs[0]);
-  if (other > 0)
-    throw new QfuseError(
-      'quantize/batches',
-      `${path}: "${split[0]!.name}" has rows for ${runs[0]} runs, "${split[other]!.name}" for ${runs[other]}`,
-      { help: 'give all inputs equally many rows, or exactly the shape of the input' },
-    );
+  const other = split.findIndex(
+    ({ count, atATime }, i) => runs[i] !== runs[0] || (atATime === split[0]!.atATime && count !== split[0]!.count),
+  );
+  if (other > 0) {
+    const of = (i: number): string => `${split[i]!.count} rows for ${runs[i]} runs`;
+    throw new QfuseError('quantize/batches', `${path}: "${split[0]!.name}" has ${of(0)}, "${split[other]!.name}" ${of(other)}`, {
+      help: 'give all inputs equally many rows, or exactly the shape of the input',
+    });
+  }
   const list = Array.from({ length: runs[0] ?? 1 }, (_, run) =>
     inputs.map((tensor, i) => (rows[i] === undefined ? tensor : rowsFrom(tensor, run * rows[i].atATime, rows[i].atATime))),
   );
@@ -45,6 +47,10 @@ export function splitBatches(graph: Graph, tensors: ReadonlyMap<string, HostTens
 /** Undefined for a tensor that is read whole. */
 function rowsOf(graph: Graph, input: Value, tensor: HostTensor, size: number, path: string): Rows | undefined {
   const [first, ...rest] = input.type.shape;
+  if (tensor.dtype !== input.type.dtype)
+    throw new QfuseError('run/inputs', `${path}: the tensor for "${input.name}" is ${tensor.dtype}, expected ${typeText(input.type)}`, {
+      help: `convert the data to ${input.type.dtype} first`,
+    });
   const refuse = (): never => {
     throw new QfuseError(
       'run/inputs',
@@ -58,6 +64,8 @@ function rowsOf(graph: Graph, input: Value, tensor: HostTensor, size: number, pa
   if (tensor.shape.length !== input.type.shape.length || !rest.every((d, i) => typeof d !== 'number' || d === tensor.shape[i + 1]))
     return refuse();
   const count = tensor.shape[0]!;
+  if (count === 0 && first !== 0)
+    throw new QfuseError('run/inputs', `${path}: the tensor for "${input.name}" has no rows`, { help: 'give some typical inputs' });
   if (typeof first === 'number') return count === first ? undefined : count > first && first > 0 ? { count, atATime: first } : refuse();
   return { count, atATime: Math.max(1, Math.min(size, largest(graph, first), count)) };
 }

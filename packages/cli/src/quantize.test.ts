@@ -70,6 +70,15 @@ describe('qfuse quantize', () => {
     expect(out).toContain('without data the error of');
   });
 
+  test('says how far layers are from float where the device runs only the fused program', async () => {
+    const on = ['--adapter', 'software', '--json'];
+    const made = await qfuse('quantize', model, '--recipe', 'dynamic-int8', '--calibrate', data, '-o', 'd.qfuse', ...on);
+    expect([made.code, made.json.layers.length]).toEqual([0, 3]);
+    expect(made.json.outputs[0]!.snr).toBeGreaterThan(30);
+    const run = await qfuse('run', 'd.qfuse', '--inputs', data, ...on);
+    expect(run).toMatchObject({ code: 0, json: { ok: true } });
+  });
+
   test('writes nothing when it fails', async () => {
     expect((await quantize('--recipe', 'static-int8', '-o', 'none.qfuse')).code).toBe(2);
     expect(existsSync('none.qfuse')).toBe(false);

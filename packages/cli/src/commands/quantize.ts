@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Compiled, prepareGraph, writeProgram } from '@qfuse/compiler';
 import { writeAtomically } from '@qfuse/compiler/node';
-import { Float32Evaluator } from '@qfuse/interp';
+import { Float32Evaluator, runGraph } from '@qfuse/interp';
 import { type Graph, printGraph, QfuseError } from '@qfuse/ir';
 import {
   calibrate,
@@ -86,17 +86,40 @@ export const quantizeCommand = (): Command =>
       summarize(model, output, state, options);
     });
 
-/** Runs graphs one after another; the last one stays ready, as calibration runs one graph many times. */
+/** Graphs that stay ready: calibration runs one many times, a comparison two in turn. */
+const READY = 2;
+
+/** Runs graphs one after another; the last ones stay ready. */
 function runOn(runner: Runner): RunGraph {
-  let last: { readonly graph: Graph; readonly ready: Awaited<ReturnType<Runner['prepare']>> } | undefined;
+  const ready = new Map<Graph, Awaited<ReturnType<Runner['prepare']>>>();
   return async (graph, inputs) => {
-    if (last?.graph !== graph) {
-      last?.ready.dispose();
-      last = undefined;
-      last = { graph, ready: await runner.prepare(graph) };
+    let program = ready.get(graph);
+    if (program === undefined) {
+      for (const [oldest, { dispose }] of [...ready].slice(0, Math.max(0, ready.size + 1 - READY))) {
+        dispose();
+        ready.delete(oldest);
+      }
+      ready.set(graph, (program = await runner.prepare(graph)));
     }
-    return await last.ready.run(inputs);
+    return await program.run(inputs);
   };
+}
+
+/**
+ * Compares on the device. One that lacks ops of the program before it is fused may have all kernels of the fused one: then in the interpreter.
+ */
+async function compareAnywhere(
+  compare: (run: RunGraph) => Promise<QuantizationReport>,
+  open: () => Promise<RunGraph>,
+): Promise<{ readonly report: QuantizationReport; readonly place: string }> {
+  try {
+    return { report: await compare(await open()), place: '' };
+  } catch (error) {
+    if (!(error instanceof QfuseError) || error.code !== 'webgpu/unsupported') throw error;
+    const evaluator = new Float32Evaluator();
+    const report = await compare((graph, inputs) => runGraph(graph, inputs, evaluator).outputs);
+    return { report, place: ' in the interpreter, as the device has no kernels for the program before it is fused' };
+  }
 }
 
 function stepsFor(
@@ -157,8 +180,14 @@ function stepsFor(
       title: 'compare',
       run: async (s, note) => {
         const batches = s.batches!.flatMap((b) => b.list).slice(0, REPORTED_RUNS);
-        s.report = await compareLayers(s.prepared!.graph, s.quantized!, batches.length === 0 ? nothing : await open(), batches);
-        note(batches.length === 0 ? 'no data, sizes only' : `${batches.length} runs`);
+        const compare = (run: RunGraph): Promise<QuantizationReport> => compareLayers(s.prepared!.graph, s.quantized!, run, batches);
+        if (batches.length === 0) {
+          s.report = await compare(nothing);
+          return note('no data, sizes only');
+        }
+        const { report, place } = await compareAnywhere(compare, open);
+        s.report = report;
+        note(`${batches.length} runs${place}`);
       },
     },
     {
