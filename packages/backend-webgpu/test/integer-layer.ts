@@ -14,7 +14,7 @@ import {
   type Value,
 } from '@qfuse/plugin';
 import { integerLinearKernels } from '../src/kernels/linear-integer.js';
-import { createTarget, portableTarget, type WebGPUTarget, withLimits } from '../src/target.js';
+import { createTarget, type WebGPUTarget } from '../src/target.js';
 import { roundingsOf } from '../src/wgsl/integer-sums.js';
 import { randomNumbers } from './compare.js';
 import { runGuarded } from './guarded.js';
@@ -28,7 +28,6 @@ export const integerTargets: Record<string, (device: GPUDevice) => WebGPUTarget>
   'software, no dots': (device) => createTarget(device),
   gpu: gpuTarget,
   'gpu, no dots': (device) => ({ ...gpuTarget(device), languageFeatures: [] }),
-  'gpu, 16 KiB': (device) => withLimits(gpuTarget(device), portableTarget.limits),
 };
 
 /** A parameter of the input: a constant or a graph input, one for all rows or one a row. */

@@ -81,7 +81,7 @@ export function quantizeRows(init: DynamicQuantizeInit, width: Dim, target: WebG
   const vectors = rows === 1 && wholeVectors(init, width);
   const lanes = lanesFor(target, known === undefined ? undefined : known * rows);
   const kept = vectors && lanes > 1 && known !== undefined ? Math.ceil(known / 4 / lanes) : Infinity;
-  const bodies = { kept: () => keptRow(init, kept), vectors: () => vectorRow(init), words: () => wordRows(init, rows) };
+  const bodies = { kept: () => keptRow(init, kept), vectors: () => vectorRow(init, lanes), words: () => wordRows(init, rows) };
   return rowsDispatch({
     label: `quantize ${rows === 1 ? 'a row' : `${rows} rows`} by ${lanes}`,
     lanes,
@@ -99,20 +99,24 @@ export function quantizeRows(init: DynamicQuantizeInit, width: Dim, target: WebG
 const storeRow = (init: DynamicQuantizeInit): string =>
   `${chosen(init)}\nif (first == 0u) { scales[row] = bitcast<f32>(c.scale); zeros[row] = ${zeroBits(init.zero)}; }`;
 
+/** Statements that load `count` vectors from `first` on, all before the first is used; those beyond the end are zeros, which widen nothing. */
+const loadVectors = (count: number, from: string): string =>
+  `${Array.from({ length: count }, (_, i) => `let i${i} = ${from} + ${i}u * LANES;\nlet l${i} = x[start + min(i${i}, P.width - 1u)];`).join('\n')}
+${Array.from({ length: count }, (_, i) => `let v${i} = select(vec4<u32>(), l${i}, i${i} < P.width);\nrange = widened(range, v${i});`).join('\n')}`;
+
 /** A row in registers. */
-function keptRow(init: DynamicQuantizeInit, count: number): string {
-  const each = (text: (i: number) => string): string => Array.from({ length: count }, (_, i) => text(i)).join('\n');
-  return `let start = row * P.width;
+const keptRow = (init: DynamicQuantizeInit, count: number): string => `let start = row * P.width;
 var range = ${RANGE_START};
-${each((i) => `let i${i} = first + ${i}u * LANES;\nvar v${i} = vec4<u32>();\nif (i${i} < P.width) { v${i} = x[start + i${i}]; range = widened(range, v${i}); }`)}
+${loadVectors(count, 'first')}
 ${storeRow(init)}
-${each((i) => `if (i${i} < P.width) { codes[start + i${i}] = word_of(v${i}, g); }`)}`;
-}
+${Array.from({ length: count }, (_, i) => `if (i${i} < P.width) { codes[start + i${i}] = word_of(v${i}, g); }`).join('\n')}`;
 
 /** A row in vectors, read twice. */
-const vectorRow = (init: DynamicQuantizeInit): string => `let start = row * P.width;
+const vectorRow = (init: DynamicQuantizeInit, lanes: number): string => `let start = row * P.width;
 var range = ${RANGE_START};
-for (var i = first; i < P.width; i += LANES) { range = widened(range, x[start + i]); }
+for (var k = first; k < P.width; k += ${lanes === 1 ? 1 : 4}u * LANES) {
+${loadVectors(lanes === 1 ? 1 : 4, 'k')}
+}
 ${storeRow(init)}
 for (var i = first; i < P.width; i += LANES) { codes[start + i] = word_of(x[start + i], g); }`;
 

@@ -91,21 +91,15 @@ export function integerGemv(init: IntegerLinear, columns: number, target: WebGPU
     ...range(blocks).map((b) => `let block${b} = min((group * ${teams}u + team) * ${blocks}u + ${b}u, last);`),
     ...range(columns).map((i) => `let m${i} = min(${i}u, P.m - 1u);`),
     ...(runs.integers ? [] : range(columns).map((i) => `let z${i} = row_zero(m${i});`)),
+    ...finisher(form, teams),
     ...(runs.count === slices ? ['let run = slice;', '{'] : [`for (var run = slice; run < ${runs.count}u; run += ${slices}u) {`]),
     ...(runs.integers ? integerRun(form) : floatRun(form)),
-    `  let at = (team * ${runs.count}u + run) * ${results * ROWS_PER_BLOCK}u + row;`,
-    ...range(results).map((s) => `  partial[at + ${s * ROWS_PER_BLOCK}u] = ${runs.integers ? 'd' : 'c'}${s};`),
+    `  let own = (team * ${runs.count}u + run) * ${results * ROWS_PER_BLOCK}u + row;`,
+    ...range(results).map((s) => `  partial[own + ${s * ROWS_PER_BLOCK}u] = ${runs.integers ? 'd' : 'c'}${s};`),
     '}',
     'workgroupBarrier();',
-    `for (var o = lane; o < ${teams * results * 2}u; o += ${teams * slices * ROWS_PER_BLOCK}u) {`,
-    `  let s = (o / 2u) % ${results}u;`,
-    `  let team = o / ${2 * results}u;`,
-    `  let n = ((group * ${teams}u + team) * ${blocks}u + s / ${columns}u) * ${ROWS_PER_BLOCK}u + o % 2u * 4u;`,
-    `  let m = s % ${columns}u;`,
-    '  if (n < P.n && m < P.m) {',
-    `    let first = (team * ${runs.count * results}u + s) * ${ROWS_PER_BLOCK}u + o % 2u * 4u;`,
+    'if (finishes) {',
     ...(runs.integers ? finishIntegers(form) : finishFloats(form)),
-    '  }',
     '}',
   ];
   return shader({
@@ -239,6 +233,29 @@ function floatRun(form: Form): readonly string[] {
   return [...lines, '  }'];
 }
 
+/**
+ * Which results a thread finishes, if any: row m of x, four rows of the weight from n on; `at` is where their sums begin. What goes with them
+ * is on its way while the products are made.
+ */
+function finisher({ init, runs, blocks, columns, results }: Form, teams: number): readonly string[] {
+  const single = init.groups === 1;
+  return [
+    `let s = (lane / 2u) % ${results}u;`,
+    `let n = ((group * ${teams}u + lane / ${2 * results}u) * ${blocks}u + s / ${columns}u) * ${ROWS_PER_BLOCK}u + lane % 2u * 4u;`,
+    `let m = s % ${columns}u;`,
+    `let at = (lane / ${2 * results}u * ${runs.count * results}u + s) * ${ROWS_PER_BLOCK}u + lane % 2u * 4u;`,
+    `let finishes = lane < ${teams * results * 2}u && n < P.n && m < P.m;`,
+    ...(init.requantize !== undefined ? [] : ['var y = vec4<f32>();', 'var scale = vec4<f32>();', ...(single ? ['var grid: Grids;'] : [])]),
+    'var z = 0;',
+    'if (finishes) {',
+    '  z = row_zero(m);',
+    ...(init.requantize !== undefined
+      ? []
+      : ['  y = start(n);', '  scale = vec4<f32>(row_scale(m));', ...(single ? ['  grid = grids_at(n, 0u);'] : [])]),
+    '}',
+  ];
+}
+
 /** Integers of all parts of a group are one integer, whatever the order. */
 function finishIntegers({ init, runs, results, columns }: Form): readonly string[] {
   const { perGroup, count } = runs;
@@ -246,29 +263,26 @@ function finishIntegers({ init, runs, results, columns }: Form): readonly string
   const sum = (g: string): string[] => [
     'var d = vec4<i32>(); var a = 0;',
     `for (var i = ${g} * ${perGroup}u; i < (${g} + 1u) * ${perGroup}u; i++) {`,
-    `  d += four(first + i * ${results * ROWS_PER_BLOCK}u);`,
-    ...(init.kinds.zeros ? [`  a += codes[(team * ${count}u + i) * ${columns}u + m];`] : []),
+    `  d += four(at + i * ${results * ROWS_PER_BLOCK}u);`,
+    ...(init.kinds.zeros ? [`  a += codes[(lane / ${2 * results}u * ${count}u + i) * ${columns}u + m];`] : []),
     '}',
   ];
-  if (init.groups === 1) return [...sum('0u'), 'finish(m, n, d, row_zero(m), a);'];
+  if (init.requantize !== undefined) return [...sum('0u'), 'finish(m, n, d, z, a);'];
+  if (init.groups === 1) return [...sum('0u'), 'store(m, n, fma(add_groups(vec4<f32>(), d, grid, z, a), scale, y));'];
   return [
-    'var y = start(n);',
-    'let z = row_zero(m);',
     `for (var chunk = 0u; chunk < ${chunks}u; chunk++) {`,
     '  var c = vec4<f32>();',
     `  for (var g = chunk * ${perChunk}u; g < min((chunk + 1u) * ${perChunk}u, ${init.groups}u); g++) {`,
     ...sum('g'),
     '    c = add_groups(c, d, grids_at(n, g), z, a);',
     '  }',
-    '  y = fma(c, vec4<f32>(row_scale(m)), y);',
+    '  y = fma(c, scale, y);',
     '}',
     'store(m, n, y);',
   ];
 }
 
 const finishFloats = ({ runs, results }: Form): readonly string[] => [
-  'var y = start(n);',
-  'let scale = vec4<f32>(row_scale(m));',
-  `for (var i = 0u; i < ${runs.count}u; i++) { y = fma(four(first + i * ${results * ROWS_PER_BLOCK}u), scale, y); }`,
+  `for (var i = 0u; i < ${runs.count}u; i++) { y = fma(four(at + i * ${results * ROWS_PER_BLOCK}u), scale, y); }`,
   'store(m, n, y);',
 ];
