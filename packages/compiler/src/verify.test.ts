@@ -1,4 +1,4 @@
-import { type Graph, type HostTensor, hostTensor, parseGraph, QfuseError, tensorOf, type Value } from '@qfuse/ir';
+import { Constant, Editor, Graph, type HostTensor, hostTensor, parseGraph, QfuseError, tensorOf, tensorType, type Value } from '@qfuse/ir';
 import { runGraph } from '@qfuse/interp';
 import { presetWebGPU } from '@qfuse/preset-webgpu';
 import { describe, expect, test } from 'vitest';
@@ -143,4 +143,26 @@ test('a rule may read what stands behind a view', async () => {
   const checks = await verifyCompilation(graph, registry, { inputs });
   expect(checks.filter((c) => !c.ok)).toEqual([]);
   expect(checks).toHaveLength(4);
+});
+
+describe('what cannot be proved', () => {
+  const damaged = (): Graph => {
+    const type = tensorType('f32', [2]);
+    const graph = new Graph('main');
+    const edit = new Editor(graph);
+    const read = (): never => {
+      throw new QfuseError('pt2/archive', '"weight_0" is damaged');
+    };
+    edit.setOutputs([edit.constant(Constant.lazy(type, 'a file', read), 'w')]);
+    return graph;
+  };
+
+  test('data that cannot be read are an error, not wrong numbers', async () =>
+    expect(verifyCompilation(damaged(), registry)).rejects.toThrow('"weight_0" is damaged'));
+
+  test('so are inputs that do not fit', async () => {
+    const narrow = [tensorOf('f32', [2, 3], [1, 2, 3, 4, 5, 6])];
+    await expect(verifyCompilation(read(chain), registry, { inputs: narrow })).rejects.toThrow('input "x", axis 1 has size 3, expected 4');
+    await expect(verifyCompilation(read(chain), registry, { inputs: [] })).rejects.toThrow('0 inputs');
+  });
 });

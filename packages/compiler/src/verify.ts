@@ -1,4 +1,4 @@
-import { describeOrigin, evaluateDim, type Graph, type HostTensor, QfuseError, type Value } from '@qfuse/ir';
+import { bindSymbols, describeOrigin, evaluateDim, type Graph, type HostTensor, QfuseError, type Value } from '@qfuse/ir';
 import { Evaluator, holdsCodes } from '@qfuse/interp';
 import type { Registry } from '@qfuse/pass-manager';
 import type { Numerics, Rule } from '@qfuse/rewrite';
@@ -40,8 +40,11 @@ export const deviceTolerance: Numerics = { relative: 2 ** -13, steps: 1 };
  * Compiles a graph and proves it: both sides of each rewrite, and the whole program before and after, run in the
  * interpreter on the same inputs; the whole program also on a device when one is given.
  * @returns the checks in order; the graph is compiled afterwards
+ * @throws QfuseError for data of constants that cannot be read, `run/inputs` for inputs that do not fit: nothing can be proved with them
  */
 export async function verifyCompilation(graph: Graph, registry: Registry, options: VerifyOptions = {}): Promise<readonly Check[]> {
+  for (const { constant } of graph.constants) if (constant.resolved) constant.bytes();
+  if (options.inputs !== undefined) bindSymbols(graph, options.inputs);
   const checks: Check[] = [];
   const seed = options.seed ?? 1;
   const note = (check: Check): void => {
