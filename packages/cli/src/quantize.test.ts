@@ -93,6 +93,10 @@ describe('qfuse quantize', () => {
     [['--recipe', 'weight-only', '--exclude', 'ls'], 'finds nothing to quantize'],
     [['--recipe', 'static-int8', '--calibrate', 'nowhere.npz'], 'nowhere.npz: does not exist'],
     [['--recipe', 'static-int8', '--observers', 'broken.json'], 'broken.json: is not what --save-observers writes'],
+    [['--recipe', 'static-int8', '--calibrate', '.'], '.: is a folder, expected a file'],
+    [['--recipe', 'static-int8', '--observers', '.'], '.: is a folder, expected a file'],
+    [['--recipe', 'weight-only', '-o', '.'], '".": is a folder, expected a file to write'],
+    [['--recipe', 'weight-only', '-o', 'nowhere/x.qfuse'], 'nowhere/x.qfuse: does not exist'],
     [['--recipe', 'static-int8', '--observers', 'other.json'], 'this is not the calibration state of the prepared program'],
   ])('says what is wrong: %j', async (args, message) => {
     writeFileSync('broken.json', '{');

@@ -80,6 +80,21 @@ describe('split over processes', () => {
     const state = prepared.save();
     expect(await errorOf(() => prepared.merge({ ...state, observers: { ...state.observers, more: {} } }))).toContain('it has "more"');
     expect(await errorOf(() => prepared.merge({ ...state, version: 2 } as never))).toContain('its version is 2, expected 1');
+    const wider = prepare(
+      graphOf(text.replaceAll('[s0, 2]', '[s0, 3]').replace('f32[2, 4]', 'f32[3, 4]').replace('0.02]', '0.02, 0.0, 0.0, 0.0, 0.0]')),
+      quantizer,
+    );
+    expect(await errorOf(() => wider.merge(state))).toContain('it has nothing of 2 relu: f32[s0, 3]');
+    for (const [bad, why] of [
+      [null, 'its version is undefined'],
+      [[], 'its version is undefined'],
+      [{ ...state, batches: '3' }, 'it has 3 batches'],
+      [{ ...state, batches: -1 }, 'it has -1 batches'],
+      [{ ...state, observers: null }, 'it has no observers'],
+    ] as const)
+      expect(await errorOf(() => prepared.merge(bad as never))).toContain(
+        `quantizer/state: this is not the calibration state of the prepared program: ${why}`,
+      );
     expect(prepared.batches).toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-import { describeOrigin, Editor, type Graph, isFloat, isStatic, QfuseError, sourcesOf, type Value } from '@qfuse/plugin';
+import { describeOrigin, Editor, type Graph, isFloat, isStatic, QfuseError, sourcesOf, typeText, type Value } from '@qfuse/plugin';
 import { Annotations } from './annotation.js';
 import { copyGraph } from './copier.js';
 import { gridOf, granularityOf, type RootSpec } from './grid.js';
@@ -73,15 +73,18 @@ export class PreparedModel {
    * @throws QfuseError `quantizer/state` when the state is of another program, quantizer or version
    */
   merge(state: CalibrationState): void {
-    if (state.version !== 1) throw badState(`its version is ${String(state.version)}, expected 1`);
+    const { version, batches, observers } = (state ?? {}) as Partial<CalibrationState>;
+    if (version !== 1) throw badState(`its version is ${String(version)}, expected 1`);
+    if (!Number.isSafeInteger(batches) || batches! < 0) throw badState(`it has ${String(batches)} batches`);
+    if (typeof observers !== 'object' || observers === null) throw badState('it has no observers');
     const observed = this.groups.filter((g) => g.observer !== undefined);
-    const missing = observed.find((g) => !Object.hasOwn(state.observers, g.name));
+    const missing = observed.find((g) => !Object.hasOwn(observers, g.name));
     if (missing !== undefined) throw badState(`it has nothing of ${missing.name}`);
     const known = new Set(observed.map((g) => g.name));
-    const extra = Object.keys(state.observers).find((name) => !known.has(name));
+    const extra = Object.keys(observers).find((name) => !known.has(name));
     if (extra !== undefined) throw badState(`it has "${extra}", which this program does not observe`);
-    for (const g of observed) g.observer!.merge(state.observers[g.name]!);
-    this.batches += state.batches;
+    for (const g of observed) g.observer!.merge(observers[g.name]!);
+    this.batches += batches!;
   }
 }
 
@@ -109,7 +112,7 @@ export function prepare(graph: Graph, quantizer: Quantizer): PreparedModel {
   const order = runOrder(copy);
   const groups = sharingGroups(annotations).map(({ spec, places }, i): ObserverGroup => {
     const values = [...new Set(places.map((p) => valueAt(p)!))].toSorted((a, b) => order(a) - order(b));
-    const name = `${i} ${nameOf(places[0]!)}`;
+    const name = `${i} ${nameOf(places[0]!)}: ${typeText(valueAt(places[0]!)!.type)}`;
     for (const place of places) atPlace(place, () => checkShape(spec, valueAt(place)!));
     return { name, spec, places, values, observer: atPlace(places[0]!, () => observerFor(spec, values)) };
   });

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Compiled, prepareGraph, writeProgram } from '@qfuse/compiler';
 import { writeAtomically } from '@qfuse/compiler/node';
@@ -14,7 +13,7 @@ import {
   type RunGraph,
 } from '@qfuse/quantizer';
 import { type Batches, splitBatches } from '../batches.js';
-import { readTensorFile } from '../files.js';
+import { readTensorFile, readText } from '../files.js';
 import { bytesText, say, sayJson, tableText } from '../print.js';
 import { reportPage } from '../report-page.js';
 import { openRunner, type Runner, type RunnerOptions } from '../runner.js';
@@ -215,7 +214,7 @@ const writeText = (path: string, text: string): number => writeAtomically(path, 
 /** @throws QfuseError `quantizer/state` for a file that `--save-observers` did not write */
 function readObservers(path: string): CalibrationState {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as CalibrationState;
+    return JSON.parse(readText(path)) as CalibrationState;
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
     throw new QfuseError('quantizer/state', `${path}: is not what --save-observers writes: ${cause.message}`, { cause });

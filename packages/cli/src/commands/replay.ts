@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { compileGraph } from '@qfuse/compiler';
 import { Constant, parseGraph } from '@qfuse/ir';
 import { parseReproducer } from '@qfuse/pass-manager';
+import { readText } from '../files.js';
 import { say, sayJson } from '../print.js';
 import { loadRegistry, openModel } from '../session.js';
 import { command, type CommonOptions } from './shared.js';
@@ -19,7 +19,7 @@ export const replayCommand = (): Command =>
     .option('--config <file>', 'configuration file with plugins')
     .action(async (path: string, options: ReplayOptions) => {
       const registry = await loadRegistry(options);
-      const reproducer = parseReproducer(readFileSync(path, 'utf8'));
+      const reproducer = parseReproducer(readText(path));
       const known =
         options.model === undefined
           ? new Map<string, Constant>()
