@@ -15,7 +15,7 @@ import {
 } from '@qfuse/plugin';
 import { integerLinearKernels } from '../src/kernels/linear-integer.js';
 import { createTarget, type WebGPUTarget } from '../src/target.js';
-import { roundingsOf } from '../src/wgsl/integer-sums.js';
+import { chunksOf } from '../src/wgsl/integer-sums.js';
 import { randomNumbers } from './compare.js';
 import { runGuarded } from './guarded.js';
 
@@ -156,6 +156,12 @@ export function integerLayer(options: IntegerOptions, rows = options.m ?? 1): In
   const attrs = op === 'codes' ? { qmin: output!.qmin, qmax: output!.qmax, dtype: output!.dtype } : {};
   edit.setOutputs(edit.create(opOf(options) as typeof fused.Q8taLinear, operands as never, attrs as never).results);
   return { graph, inputs };
+}
+
+/** Roundings that a term of a layer meets at most, as `integer-sums.ts` derives them. */
+function roundingsOf(layer: { readonly k: number; readonly groups: number }): number {
+  const { perChunk, chunks } = chunksOf(layer);
+  return 2 * perChunk + 2 * chunks + 3;
 }
 
 /** The results of a layer in float64 by the definition, the sum of the magnitudes of all groups and the bias, and D where there is one group. */

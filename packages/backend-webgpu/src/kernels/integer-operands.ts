@@ -30,7 +30,7 @@ export interface IntegerSizes {
 }
 
 /** What unsigned codes are moved by to become signed ones; so are their zero points. */
-export const codeShift = (x: Value): 0 | 128 => (x.type.dtype === 'u8' ? 128 : 0);
+const codeShift = (x: Value): 0 | 128 => (x.type.dtype === 'u8' ? 128 : 0);
 
 /** The range of the input's zero point, as its own dtype has it. */
 function zeroRange(zero: Value | undefined): Range {

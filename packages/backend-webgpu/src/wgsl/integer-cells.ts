@@ -8,7 +8,7 @@ export const cellsOfGroup = (init: IntegerLinear): number =>
 const words = ['x', 'y', 'z', 'w'];
 
 /** Words of codes that go with a cell. */
-export const cellWords = ({ format }: IntegerLinear): 4 | 8 => (format.bits === 8 ? 4 : 8);
+const cellWords = ({ format }: IntegerLinear): 4 | 8 => (format.bits === 8 ? 4 : 8);
 
 /** Loads a cell of the lane's `row` of a block of the weight. */
 export const loadWeights = (name: string, block: string, cell: string): string =>

@@ -35,12 +35,6 @@ export function chunksOf({ k, groups }: Pick<IntegerLinear, 'k' | 'groups'>): Ch
   return { perChunk, chunks: Math.ceil(groups / perChunk) };
 }
 
-/** Roundings of {@link Chunks} that a term meets at most. */
-export const roundingsOf = (layer: Pick<IntegerLinear, 'k' | 'groups'>): number => {
-  const { perChunk, chunks } = chunksOf(layer);
-  return 2 * perChunk + 2 * chunks + 3;
-};
-
 /** Integers below this become floats by setting their bits into those of 1.5 · 2^23, which is exact and needs no conversion. */
 const MAGIC_RANGE = 2 ** 22;
 

@@ -54,10 +54,10 @@ export const range = (count: number): readonly number[] => Array.from({ length: 
 export const groupSize = ({ k, groups }: Pick<IntegerLinear, 'k' | 'groups'>): number => k / groups;
 
 /** Words of four codes that a row of x spans at least. */
-export const wordsOf = ({ k }: Pick<IntegerLinear, 'k'>): number => Math.ceil(k / 4);
+const wordsOf = ({ k }: Pick<IntegerLinear, 'k'>): number => Math.ceil(k / 4);
 
 /** Groups of a row in the packed scales. */
-export const groupsAlong = ({ k, groups }: Pick<IntegerLinear, 'k' | 'groups'>): number => packedGroups(k, groups);
+const groupsAlong = ({ k, groups }: Pick<IntegerLinear, 'k' | 'groups'>): number => packedGroups(k, groups);
 
 /** How a form reads its buffers: x by words or by vectors of four, grids of one row of the weight or of four. */
 export interface Access {
