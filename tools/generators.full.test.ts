@@ -77,7 +77,8 @@ describe('nx g @qfuse/tools:pass', () => {
       name: '@qfuse/pass-fuse-planted',
       description: 'a planted pass',
     });
-    for (const file of ['LICENSE', 'tsconfig.build.json', 'tsup.config.ts']) expect(existsSync(join(copy, root, file)), file).toBe(true);
+    for (const file of ['LICENSE', 'README.md', 'tsconfig.build.json', 'tsup.config.ts'])
+      expect(existsSync(join(copy, root, file)), file).toBe(true);
     expect(expectClean(root, '@qfuse/pass-fuse-planted', root)).toMatch(/Tests +\d+ passed/);
     expect(checkLayers()).toEqual([0, expect.stringContaining('all rules hold')]);
   });

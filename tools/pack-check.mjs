@@ -8,12 +8,17 @@ import ts from 'typescript';
 import { packAll } from './pack.mjs';
 import { workspaceRoot } from './workspace.mjs';
 
+/** Older than the library of the DOM that has WebGPU. */
+const oldestTypeScript = '5.9.3';
 const script = 'fuse-and-run';
 /** A quantized model, and its inputs and outputs as torch computed them. */
 const model = 'digits_mlp_qcs8w.pt2';
 const data = 'digits_mlp_qcs8w.safetensors';
 const source = readFileSync(join(workspaceRoot, 'tools', 'pack-check', `${script}.mts`), 'utf8');
+const guides = ['docs/writing-passes.md', 'docs/writing-quantizers.md'];
 const folder = mkdtempSync(join(tmpdir(), 'qfuse-user-'));
+const tsc = join(workspaceRoot, 'node_modules', 'ts7', 'bin', 'tsc');
+const oldestTsc = join(folder, 'node_modules', 'typescript', 'bin', 'tsc');
 // The workspace's own settings for npm and nx must not reach the user's folder.
 const env = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^npm_(?!config_(userconfig|cache|registry)$)|^INIT_CWD$/.test(name)),
@@ -34,7 +39,7 @@ try {
   const packages = packAll(workspaceRoot, join(folder, 'tarballs'));
   const dependencies = Object.fromEntries(packages.map(({ name, tarball }) => [name, `file:tarballs/${basename(tarball)}`]));
   const { devDependencies: used } = JSON.parse(readFileSync(join(workspaceRoot, 'package.json'), 'utf8'));
-  const devDependencies = { '@types/node': used['@types/node'], vitest: used.vitest };
+  const devDependencies = { '@types/node': used['@types/node'], typescript: oldestTypeScript, vitest: used.vitest };
   writeFileSync(
     join(folder, 'package.json'),
     JSON.stringify({ name: 'user', private: true, type: 'module', dependencies, devDependencies }, undefined, 2),
@@ -60,7 +65,8 @@ try {
     ['esnext', 'bundler'],
   ]) {
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(typesConfig(module, resolution)));
-    run(`types under ${resolution}`, process.execPath, join(workspaceRoot, 'node_modules', 'ts7', 'bin', 'tsc'), '-p', folder);
+    run(`types under ${resolution}`, process.execPath, tsc, '-p', folder);
+    run(`types under ${resolution}, TypeScript ${oldestTypeScript}`, process.execPath, oldestTsc, '-p', folder);
   }
 
   const tensors = ['--inputs', data, '--expect', data];
@@ -70,17 +76,21 @@ try {
   run('qfuse compile', 'npx', '--no', 'qfuse', 'compile', model, '-o', 'model.qfuse');
   run('qfuse run of the compiled program', 'npx', '--no', 'qfuse', 'run', 'model.qfuse', ...tensors, '--adapter', 'software');
 
-  for (const [from, to] of [
-    ['digits_mlp_qcs4w.float.pt2', 'digits.pt2'],
-    ['digits_mlp_qcs4w.safetensors', 'digits.safetensors'],
-  ])
+  for (const [to, from] of Object.entries({
+    'digits.pt2': 'digits_mlp_qcs4w.float.pt2',
+    'digits.safetensors': 'digits_mlp_qcs4w.safetensors',
+  }))
     copyFileSync(join(workspaceRoot, 'fixtures', 'pt2', from), join(folder, to));
-  const [[, example = '']] = blocksOf('README.md').filter(([path]) => path === 'example.mts');
+  const example = blocksOf('README.md').find(([path]) => path === 'example.mts')?.[1] ?? '';
   writeFileSync(join(folder, 'example.mjs'), javaScript(example));
   run('the example of the README', process.execPath, 'example.mjs');
 
-  const files = writeGuide(join(folder, 'guide'));
-  run(`tests of the pass of docs/writing-passes.md (${files.length} files)`, 'npx', '--no', 'vitest', 'run', '--root', 'guide');
+  const files = writeGuides(join(folder, 'guide'));
+  run(`tests of the packages that ${guides.join(' and ')} make (${files.length} files)`, 'npx', '--no', 'vitest', 'run', '--root', 'guide');
+  for (const compiler of [tsc, oldestTsc]) run('their types', process.execPath, compiler, '-p', 'guide');
+  run('qfuse with the pass', 'npx', '--no', 'qfuse', 'verify', model, '--adapter', 'software', '--config', 'guide/qfuse.config.ts');
+  const recipe = ['--recipe', 'static-w4:observer=magnitude', '--config', 'guide/static-w4/qfuse.config.ts'];
+  run('qfuse with the recipe', 'npx', '--no', 'qfuse', 'quantize', 'digits.pt2', ...recipe, '--calibrate', 'digits.safetensors');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
@@ -110,17 +120,19 @@ function typesConfig(module, moduleResolution) {
 }
 
 /**
- * Writes the pass that docs/writing-passes.md makes: every code block whose line above is a file name.
+ * Writes the packages that the guides make: every code block whose line above is a file name.
  *
  * @param {string} target
  * @returns {string[]} the files, relative to `target`
  */
-function writeGuide(target) {
-  const blocks = blocksOf(join('docs', 'writing-passes.md'));
+function writeGuides(target) {
+  const blocks = guides.flatMap(blocksOf);
   for (const [path, text] of blocks) {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     writeFileSync(join(target, path), text);
   }
+  const settings = JSON.parse(readFileSync(join(target, 'tsconfig.json'), 'utf8'));
+  writeFileSync(join(target, 'tsconfig.json'), JSON.stringify({ ...settings, include: ['**/*.ts'] }));
   writeFileSync(join(target, 'package.json'), JSON.stringify({ name: 'fuse-silu', private: true, type: 'module' }));
   return blocks.map(([path]) => path);
 }
