@@ -18,6 +18,7 @@ export interface PackedFormat {
 export const ROWS_PER_BLOCK = 8;
 const PADDED_K = 32;
 
+/** The format of weights of 4 or 8 bits. */
 export const packedFormat = (bits: 4 | 8): PackedFormat => (bits === 8 ? { bits, perCell: 16 } : { bits, perCell: 32 });
 
 /** Cells along K of a packed row. */

@@ -51,7 +51,10 @@ export const captureGraph = (graph: Graph): { readonly text: string; readonly co
   constants: graph.constants.map((c) => c.constant),
 });
 
-/** @throws QfuseError `reproducer/format` when the text is not a reproducer */
+/**
+ * Reads what {@link reproducerText} wrote: the graph and the pass that failed on it.
+ * @throws QfuseError `reproducer/format` when the text is not a reproducer
+ */
 export function parseReproducer(text: string): Reproducer {
   const lines = text.split('\n');
   if (lines[0]?.trim() !== magic)
