@@ -1,6 +1,7 @@
 import type { Binding, Dispatch, Scratch, Sizes } from '../kernel.js';
+import { wordsPerGrid } from '../integer-packing.js';
 import { cellsAlong, ROWS_PER_BLOCK } from '../packing.js';
-import { chunksOf, storeFunctions, sumFunctions } from './integer-sums.js';
+import { chunksOf, gridsOf, storeFunctions, sumFunctions } from './integer-sums.js';
 import {
   type Access,
   bytesOf,
@@ -106,6 +107,10 @@ function tileDispatch(init: IntegerLinear, tiles: IntegerTiles, partial: Scratch
   const loadX = (step: string): string =>
     access.x === 'vector' ? `load_vector(own_m, (${step}) * 4u + part)` : `load_four(own_m, (${step}) * 16u + part * 4u)`;
   const loadW = (step: string, i: number): string => `load_w(block${i}, ${step}, part, lane % ${ROWS_PER_BLOCK}u)`;
+  // Grids of the groups of a depth, four words at a time; threads beyond them load some too, and drop them.
+  const items = gridItems(init);
+  const gridLoads = range(Math.ceil(items / threads)).map((i) => (step: string) => `load_grid(side, ${own(i)}, ${step})`);
+  const gridItem = (i: number): string => ((i + 1) * threads <= items ? '' : `if (lane + ${i * threads}u < ${items}u) { `);
   const start = partial === undefined ? '0u' : 'split * P.steps';
   const end = partial === undefined ? `${steps}u` : `min((split + 1u) * P.steps, ${steps}u)`;
   const place = (m: string, kept: string): string => `partial[(${kept} * P.m + ${m}) * ((P.n + 3u) / 4u) + n / 4u]`;
@@ -136,6 +141,7 @@ function tileDispatch(init: IntegerLinear, tiles: IntegerTiles, partial: Scratch
     `let first = ${start};`,
     `let end = ${end};`,
     ...(grouped ? [`var g = first * ${DEPTH}u / ${groupSize(init)}u;`] : []),
+    ...gridLoads.map((l, i) => `var next_g${i} = ${l('first')};`),
     `var next_x = ${loadX('first')};`,
     ...range(loads).map((i) => `var next_w${i} = ${loadW('first', i)};`),
     'for (var step = first; step < end; step++) {',
@@ -143,8 +149,11 @@ function tileDispatch(init: IntegerLinear, tiles: IntegerTiles, partial: Scratch
       `  tile_x[x_at + ${(i * tiles.rows) / 4}u][lane % 4u] = next_x[${i}];`,
       ...range(loads).map((l) => `  tile_w[w_at${l} + ${(i * COLUMNS) / 4}u][lane % 4u] = next_w${l}[${i}];`),
     ]),
+    ...gridLoads.map((_, i) => `  ${gridItem(i)}tile_g[lane + ${i * threads}u] = next_g${i};${gridItem(i) === '' ? '' : ' }'}`),
     '  workgroupBarrier();',
-    `  if (step + 1u < end) { next_x = ${loadX('step + 1u')}; ${range(loads)
+    `  if (step + 1u < end) { ${gridLoads.map((l, i) => `next_g${i} = ${l('step + 1u')};`).join(' ')} next_x = ${loadX('step + 1u')}; ${range(
+      loads,
+    )
       .map((i) => `next_w${i} = ${loadW('step + 1u', i)};`)
       .join(' ')} }`,
     ...[0, 1].flatMap((h) => half(init, tiles, h, partial, place)),
@@ -185,6 +194,7 @@ function tileDispatch(init: IntegerLinear, tiles: IntegerTiles, partial: Scratch
       loadFunctions(init, access, cells),
       rowFunctions(init),
       sumFunctions(init, access, literalSizes(init)),
+      ...(items > 0 ? [gridLoad(init), `var<workgroup> tile_g: array<vec4<u32>, ${items}>;`] : []),
       `var<workgroup> tile_x: array<vec4<u32>, ${(WORDS * tiles.rows) / 4}>;`,
       `var<workgroup> tile_w: array<vec4<u32>, ${(WORDS * COLUMNS) / 4}>;`,
     ].join('\n'),
@@ -226,7 +236,8 @@ function half(
   const { perChunk } = chunksOf(init);
   const size = groupSize(init);
   const mask = tiles.rows / 4 - 1;
-  const always = size === 32 || (size === 64 && h === 1);
+  const vectors = wordsPerGrid(kinds);
+  const grid = `  let grid = ${gridsOf(kinds, (c) => `tile_g[${size === 32 ? h * 16 * vectors : 0}u + tx * ${vectors}u + ${c}u]`)};`;
   const endGroup = [
     ...rows.map((i) => `c${i} = add_groups(c${i}, d${i}, grid, z${i}, a${i}); d${i} = vec4<i32>();${kinds.zeros ? ` a${i} = 0;` : ''}`),
     'g += 1u;',
@@ -235,8 +246,6 @@ function half(
     '}',
   ];
   return [
-    // Grids are on their way while the products are made.
-    ...(groups > 1 && always ? [`  let grid${h} = grids_at(inside, min(g, ${groups - 1}u));`] : []),
     `  for (var v = ${(h * WORDS) / 2}u; v < ${((h + 1) * WORDS) / 2}u; v++) {`,
     '    let turn = (v >> 2u) << 1u;',
     `    let p = tile_x[v * ${tiles.rows / 4}u + (ty ^ (turn & ${mask}u))];`,
@@ -247,20 +256,39 @@ function half(
         `    { let x = quad(p[${i}]); d${i} += vec4<i32>(${rows.map((j) => `dot4(q${j}, x)`).join(', ')});${kinds.zeros ? ` a${i} += dot4(quad(0x01010101u), x);` : ''} }`,
     ),
     '  }',
-    ...(groups === 1
+    ...(groups === 1 || (size === 64 && h === 0)
       ? []
-      : always
-        ? [
-            // The last depth may have one half only.
-            size === 32 && h === 1 && k % DEPTH !== 0 ? `  if (g < ${groups}u) {` : '  {',
-            `  let grid = grid${h};`,
-            ...endGroup,
-            '  }',
-          ]
-        : size === 64
-          ? []
-          : [`  if ((step * 2u + ${h + 1}u) % ${size / 32}u == 0u) {`, '  let grid = grids_at(inside, g);', ...endGroup, '  }']),
+      : [
+          // The last depth may have one half only.
+          size === 32
+            ? h === 1 && k % DEPTH !== 0
+              ? `  if (g < ${groups}u) {`
+              : '  {'
+            : size === 64
+              ? '  {'
+              : `  if ((step * 2u + ${h + 1}u) % ${size / 32}u == 0u) {`,
+          grid,
+          ...endGroup,
+          '  }',
+        ]),
   ];
+}
+
+/** Vectors of four words of grids that go with a depth: those of one group, or of two. */
+const gridItems = (init: IntegerLinear): number =>
+  init.groups === 1 ? 0 : ((groupSize(init) === 32 ? 2 : 1) * COLUMNS * wordsPerGrid(init.kinds)) / 4;
+
+/** `load_grid(side, item, step)`: vector `item` of the grids of a step, of the columns from `side` on. */
+function gridLoad(init: IntegerLinear): string {
+  const perGroup = (COLUMNS * wordsPerGrid(init.kinds)) / 4;
+  const perBlock = (ROWS_PER_BLOCK * wordsPerGrid(init.kinds)) / 4;
+  const size = groupSize(init);
+  const first = size === 32 ? 'step * 2u' : `step * ${DEPTH}u / ${size}u`;
+  return `fn load_grid(side: u32, item: u32, step: u32) -> vec4<u32> {
+  let block = min(side / ${ROWS_PER_BLOCK}u + item % ${perGroup}u / ${perBlock}u, (P.n - 1u) / ${ROWS_PER_BLOCK}u);
+  let g = min(${first} + item / ${perGroup}u, ${init.groups - 1}u);
+  return grids[(block * ${literalSizes(init).along} + g) * ${perBlock}u + item % ${perBlock}u];
+}`;
 }
 
 /** Adds what the parts of K kept, in order. */

@@ -25,7 +25,7 @@ const MOST_RUNS = 64;
 /** Threads of a workgroup at least: where K is short, several teams of threads take rows of their own. */
 const THREADS = 128;
 /** Workgroups from which on more of them no longer help; below, threads take fewer rows each. */
-const ENOUGH_GROUPS = 192;
+const ENOUGH_GROUPS = 600;
 
 /** How K is cut into runs, which a thread takes one after the other. */
 interface Runs {
@@ -126,7 +126,7 @@ const starts = ({ results, columns }: Form): string =>
   [...range(results).map((s) => `var d${s} = 0;`), ...range(columns).map((i) => `var a${i} = 0;`)].join(' ');
 
 /** Cells that are on their way at a time. Where x is read by words these are many instructions, which take long to compile. */
-const inFlight = ({ blocks, columns, access }: Form): number => (columns === 1 ? 8 / blocks : 4) / (access.x === 'word' ? 4 : 1);
+const inFlight = ({ columns, access }: Form): number => (columns === 1 ? 8 : 2) / (access.x === 'word' ? 2 : 1);
 
 /** Loads cells `at0` … of all blocks and x, as `w<cell>_<block>` and `x<cell>_<row>`, then adds the products. */
 function batch(form: Form, cells: readonly string[], after: (u: number) => readonly string[] = () => []): readonly string[] {

@@ -1,4 +1,4 @@
-import { integerFactor, wordsPerGrid } from '../integer-packing.js';
+import { type GridKinds, integerFactor, wordsPerGrid } from '../integer-packing.js';
 import { ROWS_PER_BLOCK } from '../packing.js';
 import type { Access, IntegerLinear, SizeTexts } from './integer-weights.js';
 import { requantizeFunctions } from './requantize.js';
@@ -59,7 +59,7 @@ fn finish(m: u32, n: u32, dots: vec4<i32>, z: i32, a: i32) {
   y[m * ((P.columns + 3u) / 4u) + (P.first + n) / 4u] = word;
 }`;
   }
-  return `${[...(access.rows === 1 ? ([1, 4] as const) : ([4] as const))].map((width) => `${gridFunction(init, access, width, along)}\n${groupFunction(init, width)}\n`).join('')}${storeFunctions(init)}
+  return `${(access.rows === 1 ? ([1, 4] as const) : ([4] as const)).map((width) => `${gridFunction(init, access, width, along)}\n${groupFunction(init, width)}\n`).join('')}${storeFunctions(init)}
 fn finish(m: u32, n: u32, dots: vec4<i32>, z: i32, a: i32) {
   store(m, n, fma(add_groups(vec4<f32>(), dots, grids_at(n, 0u), z, a), vec4<f32>(row_scale(m)), start(n)));
 }`;
@@ -69,31 +69,39 @@ const types = (width: 1 | 4): readonly [f: string, i: string] => (width === 1 ? 
 
 /** Reads grids as `packGrids` lays them out; what there is none of is 0. */
 function gridFunction({ kinds }: IntegerLinear, { rows }: Access, width: 1 | 4, along: string): string {
-  const [f, i] = types(width);
   const words = wordsPerGrid(kinds);
-  const per = { 1: [''], 2: ['.x', '.y'], 4: ['.x', '.y', '.z'] }[words];
-  const name = width === 1 ? 'grid' : 'grids';
   const at = `let at = ((n / ${ROWS_PER_BLOCK}u) * ${along} + g) * ${ROWS_PER_BLOCK}u + n % ${ROWS_PER_BLOCK}u;`;
-  const quads = [0, 1, 2, 3];
-  // Vectors of four words hold the scales of four rows, or two words of two rows, or all words of one.
-  const loads =
-    width === 1
-      ? ['let q0 = grids[at];']
-      : rows === 1
-        ? quads.map((c) => `let q${c} = grids[at + ${c}u];`)
-        : quads.slice(0, words).map((c) => `let q${c} = grids[at / 4u * ${words}u + ${c}u];`);
-  const part = (kind: number): string => {
-    if (width === 1) return `q0${per[kind]}`;
-    if (rows === 1 || words === 4) return `vec4<u32>(${quads.map((c) => `q${c}${per[kind]}`).join(', ')})`;
-    const pair = kind === 0 ? 'xz' : 'yw';
-    return words === 1 ? 'q0' : `vec4<u32>(q0.${pair}, q1.${pair})`;
-  };
-  return `struct ${width === 1 ? 'Grid' : 'Grids'} { scale: ${f}, sums: ${i}, zeros: ${i} }
-fn ${name}_at(n: u32, g: u32) -> ${width === 1 ? 'Grid' : 'Grids'} {
+  if (width === 4)
+    return `${gridsStruct}
+fn grids_at(n: u32, g: u32) -> Grids {
   ${at}
-  ${loads.join('\n  ')}
-  return ${width === 1 ? 'Grid' : 'Grids'}(bitcast<${f}>(${part(0)}), ${kinds.sums ? `bitcast<${i}>(${part(1)})` : `${i}()`}, ${kinds.zeros ? `bitcast<${i}>(${part(2)})` : `${i}()`});
+  return ${rows === 4 ? gridsOf(kinds, (c) => `grids[at / 4u * ${words}u + ${c}u]`) : gridsOfRows(kinds, (c) => `grids[at + ${c}u]`)};
 }`;
+  const [scale, sums, zeros] = { 1: ['', '', ''], 2: ['.x', '.y', ''], 4: ['.x', '.y', '.z'] }[words] as [string, string, string];
+  return `struct Grid { scale: f32, sums: i32, zeros: i32 }
+fn grid_at(n: u32, g: u32) -> Grid {
+  ${at}
+  let q = grids[at];
+  return Grid(bitcast<f32>(q${scale}), ${kinds.sums ? `bitcast<i32>(q${sums})` : '0'}, ${kinds.zeros ? `bitcast<i32>(q${zeros})` : '0'});
+}`;
+}
+
+const gridsStruct = 'struct Grids { scale: vec4<f32>, sums: vec4<i32>, zeros: vec4<i32> }';
+
+/** An expression for the grids of four rows from the vectors of four words that hold them: scales of four rows, two words of two rows, or one row. */
+export function gridsOf(kinds: GridKinds, vector: (c: number) => string): string {
+  const words = wordsPerGrid(kinds);
+  if (words === 4) return gridsOfRows(kinds, vector);
+  if (words === 1) return `Grids(bitcast<vec4<f32>>(${vector(0)}), vec4<i32>(), vec4<i32>())`;
+  const pair = (c: string): string => `vec4<u32>(${vector(0)}.${c}, ${vector(1)}.${c})`;
+  return `Grids(bitcast<vec4<f32>>(${pair('xz')}), bitcast<vec4<i32>>(${pair('yw')}), vec4<i32>())`;
+}
+
+/** As {@link gridsOf}, from the words of each row. */
+function gridsOfRows(kinds: GridKinds, row: (c: number) => string): string {
+  const parts = { 1: ['', '', ''], 2: ['.x', '.y', ''], 4: ['.x', '.y', '.z'] }[wordsPerGrid(kinds)];
+  const words = (kind: number): string => `vec4<u32>(${four((c) => `${row(c)}${parts[kind]}`, ', ')})`;
+  return `Grids(bitcast<vec4<f32>>(${words(0)}), ${kinds.sums ? `bitcast<vec4<i32>>(${words(1)})` : 'vec4<i32>()'}, ${kinds.zeros ? `bitcast<vec4<i32>>(${words(2)})` : 'vec4<i32>()'})`;
 }
 
 /** `difference(dots, grid, z, a)`, or `differences` of four rows: D. */
