@@ -1,4 +1,5 @@
-import { type Graph, type Kernel, QfuseError } from '@qfuse/plugin';
+import type { Graph, Kernel } from '@qfuse/plugin';
+import { DeviceWatch } from './gpu.js';
 import { webgpuKernels } from './kernels/index.js';
 import { lower } from './lower.js';
 import { type ProgramPlan, planSchedule } from './plan.js';
@@ -44,11 +45,10 @@ export const planProgram = (graph: Graph, target: WebGPUTarget, options: PlanOpt
  */
 export async function compileProgram(graph: Graph, options: CompileOptions): Promise<WebGPUProgram> {
   const { device } = options;
-  const info = await Promise.race([device.lost, Promise.resolve(undefined)]);
-  if (info !== undefined)
-    throw new QfuseError('webgpu/device-lost', `the WebGPU device was lost: ${info.message || info.reason}`, {
-      help: 'request a new device',
-    });
+  const watch = DeviceWatch.of(device);
+  // A loss is told to those who wait for it, also when it was before.
+  await Promise.resolve();
+  watch.check();
   const { accuracy } = options;
   const target = options.target ?? createTarget(device, { accuracy, languageFeatures: await probeLanguageFeatures(device) });
   return WebGPUProgram.create(device, target, build(graph, target, options.kernels), graph);

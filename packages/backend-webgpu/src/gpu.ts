@@ -27,18 +27,29 @@ export async function scoped<T>(device: GPUDevice, what: () => string, work: () 
   return result!;
 }
 
+/** One for each device, however many programs there are: what waits for `device.lost` is kept as long as the device. */
+const watches = new WeakMap<GPUDevice, DeviceWatch>();
+
 /** Knows whether a device is lost, and says so in one way. */
 export class DeviceWatch {
   #info: GPUDeviceLostInfo | undefined;
-  readonly #lost: Promise<never>;
+  readonly #waiting = new Set<() => void>();
 
-  constructor(device: GPUDevice) {
-    this.#lost = device.lost.then((info) => {
-      this.#info = info;
-      throw this.#error(info);
-    });
-    // A loss that nobody waits for is reported by the next call.
-    this.#lost.catch(() => {});
+  /** The watch of a device. */
+  static of(device: GPUDevice): DeviceWatch {
+    let watch = watches.get(device);
+    if (watch === undefined) watches.set(device, (watch = new DeviceWatch(device)));
+    return watch;
+  }
+
+  private constructor(device: GPUDevice) {
+    void device.lost.then((info) => this.#end(info));
+  }
+
+  #end(info: GPUDeviceLostInfo): void {
+    this.#info = info;
+    for (const giveUp of this.#waiting) giveUp();
+    this.#waiting.clear();
   }
 
   #error(info: GPUDeviceLostInfo): QfuseError {
@@ -53,10 +64,17 @@ export class DeviceWatch {
     if (this.#info !== undefined) throw this.#error(this.#info);
   }
 
-  /** The result of `work`, unless the device is lost first; other failures are passed on. */
+  /** The result of `work`, unless the device is lost first; other failures are passed on. Keeps neither once it is settled. */
   async guard<T>(work: Promise<T>): Promise<T> {
+    let giveUp: () => void;
+    // Not Promise.race with one promise for the loss: that would keep the result of every race.
+    const lost = new Promise<never>((_, reject) => {
+      giveUp = () => reject(this.#error(this.#info!));
+      this.#waiting.add(giveUp);
+      if (this.#info !== undefined) giveUp();
+    });
     try {
-      const result = await Promise.race([work, this.#lost]);
+      const result = await Promise.race([work, lost]);
       this.check();
       return result;
     } catch (cause) {
@@ -64,6 +82,8 @@ export class DeviceWatch {
       if (!(cause instanceof QfuseError)) await new Promise((resolve) => setTimeout(resolve, 0));
       this.check();
       throw cause;
+    } finally {
+      this.#waiting.delete(giveUp!);
     }
   }
 }

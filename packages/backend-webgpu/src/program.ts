@@ -76,7 +76,7 @@ export class WebGPUProgram {
 
   /** @internal use `compileProgram` */
   static async create(device: GPUDevice, target: WebGPUTarget, schedule: Schedule, source: Graph): Promise<WebGPUProgram> {
-    const watch = new DeviceWatch(device);
+    const watch = DeviceWatch.of(device);
     const pipelines = await watch.guard(compilePipelines(device, schedule.steps));
     const fixed = await watch.guard(
       scoped(
