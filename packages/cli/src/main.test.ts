@@ -15,7 +15,7 @@ interface Answer {
   readonly adapter: string;
   readonly ms: Readonly<Record<string, number>>;
   readonly histogram: unknown;
-  readonly checks: readonly { readonly kind: string }[];
+  readonly checks: readonly { readonly kind: string; readonly ok: boolean }[];
   readonly stays: readonly unknown[];
   readonly passes: readonly { readonly name: string }[];
   readonly plugins: readonly string[];
@@ -148,6 +148,16 @@ describe('exit codes', () => {
     const { code, json } = await qfuse('run', fixture('digits_cnn_q8ta.pt2'), '--inputs', fixture('digits_cnn_q8ta.safetensors'), '--json');
     expect(code).toBe(3);
     expect(json.error).toMatchObject({ code: 'webgpu/unsupported', message: expect.stringContaining('conv2d') });
+  });
+
+  test('3: a device without the ops of a model, also when it is verified', async () => {
+    const { code, json, out } = await qfuse('verify', fixture('q8ta_conv_chain.pt2'), '--adapter', 'software', '--json');
+    expect(code).toBe(3);
+    expect(json.checks.filter((c) => !c.ok)).toMatchObject([{ what: 'after, on the device', unsupported: true }]);
+    expect(out).toContain('aten.convolution');
+    const text = (await qfuse('verify', fixture('q8ta_conv_chain.pt2'), '--adapter', 'software')).out;
+    expect(text).toContain('not run after, on the device: 2 nodes have no kernel');
+    expect(text).toContain('0 wrong, 1 not supported');
   });
 
   test('4: a defect writes a reproducer, which replay runs', async () => {

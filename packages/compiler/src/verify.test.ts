@@ -110,7 +110,7 @@ test('a device need not run what was not fused yet, but all that was', async () 
     { what: 'before, on the device', ok: true, problem: 'not run: 7 nodes have no kernel' },
     { what: 'after, on the device', ok: true, problem: '' },
   ]);
-  expect(await checked(/^quant\./)).toMatchObject([{ ok: true }, { what: 'after, on the device', ok: false }]);
+  expect(await checked(/^quant\./)).toMatchObject([{ ok: true }, { what: 'after, on the device', ok: false, unsupported: true }]);
 });
 
 test('a rule may know from a producer which zero points there are', async () => {

@@ -18,6 +18,8 @@ export interface Check {
   readonly maxAbsError: number;
   /** What differs or why it could not be run; a remark or nothing when it is fine. */
   readonly problem: string;
+  /** Set where it could not be run because the place has not all ops. */
+  readonly unsupported?: true;
 }
 
 /** Options of {@link verifyCompilation}. */
@@ -106,7 +108,13 @@ export async function verifyCompilation(graph: Graph, registry: Registry, option
       unsupported ? { ok: true, maxAbsError: 0, problem: `not run: ${first!.replace(/:$/, '')}` } : error.message,
     );
   }
-  program('after, on the device', await attemptAsync(agreementElsewhere(expected, graph, graph, device, deviceTolerance)));
+  try {
+    program('after, on the device', await agreementElsewhere(expected, graph, graph, device, deviceTolerance));
+  } catch (error) {
+    if (!(error instanceof QfuseError)) throw error;
+    const unsupported = error.code.endsWith('/unsupported') ? ({ unsupported: true } as const) : {};
+    note({ kind: 'program', what: 'after, on the device', ...failed(error.message), ...unsupported });
+  }
   return checks;
 }
 
@@ -198,15 +206,6 @@ function sampleFor(graph: Graph, values: readonly Value[], seed: number): HostTe
 function attempt<T>(run: () => T): T | string {
   try {
     return run();
-  } catch (error) {
-    if (error instanceof QfuseError) return error.message;
-    throw error;
-  }
-}
-
-async function attemptAsync<T>(run: Promise<T>): Promise<T | string> {
-  try {
-    return await run;
   } catch (error) {
     if (error instanceof QfuseError) return error.message;
     throw error;

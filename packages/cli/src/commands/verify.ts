@@ -69,12 +69,18 @@ export const verifyCommand = (): Command =>
         options.json === true,
       );
       const ok = state.checks.every((c) => c.ok);
-      if (!ok) process.exitCode = exitCodes.wrong;
+      const wrong = state.checks.filter((c) => !c.ok && c.unsupported !== true).length;
+      const unsupported = state.checks.filter((c) => c.unsupported === true).length;
+      if (!ok) process.exitCode = wrong > 0 ? exitCodes.wrong : exitCodes.unsupported;
       if (options.json === true) return sayJson({ ok, adapter: state.adapter, checks: state.checks });
       for (const c of state.checks)
         if (!c.ok || c.kind === 'program' || c.problem !== '')
-          say(`${mark(c.ok)} ${c.what}, largest difference ${c.maxAbsError.toExponential(2)}${c.problem === '' ? '' : `: ${c.problem}`}`);
+          say(
+            c.unsupported === true
+              ? `not run ${c.what}: ${c.problem}`
+              : `${mark(c.ok)} ${c.what}, largest difference ${c.maxAbsError.toExponential(2)}${c.problem === '' ? '' : `: ${c.problem}`}`,
+          );
       say(
-        `${state.checks.filter((c) => c.kind === 'rewrite').length} rewrites and ${state.checks.filter((c) => c.kind === 'program').length} whole runs, ${state.checks.filter((c) => !c.ok).length} wrong, on ${state.adapter}`,
+        `${state.checks.filter((c) => c.kind === 'rewrite').length} rewrites and ${state.checks.filter((c) => c.kind === 'program').length} whole runs, ${wrong} wrong${unsupported === 0 ? '' : `, ${unsupported} not supported`}, on ${state.adapter}`,
       );
     });
