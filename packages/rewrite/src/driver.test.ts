@@ -282,6 +282,10 @@ describe('the worklist', () => {
       const { text } = apply('%0 = neg(%a)\n %1 = neg(%0)\n %2 = sub(%k, %0)\n return %1, %2', [doubleNeg, drop], { order });
       expect(text).toEqual(['return %a, %k']);
     }
+    // Not only the first time.
+    const copies = [0, 1, 2].map((i) => `%n${i} = neg(%a)\n %m${i} = neg(%n${i})\n %s${i} = sub(%k, %n${i})`).join('\n');
+    const many = apply(`${copies}\n return %m0, %m1, %m2, %s0, %s1, %s2`, [doubleNeg, drop], { order: 'producers-first' });
+    expect(many.text).toEqual(['return %a, %a, %a, %k, %k, %k']);
     // And the same through a node that dies on the way.
     expect(apply('%0 = neg(%a)\n %1 = neg(%0)\n %2 = relu(%0)\n %3 = sub(%k, %2)\n return %1, %3', [doubleNeg, drop]).text).toEqual([
       'return %a, %k',

@@ -52,8 +52,10 @@ export class Neighbourhood {
     let above = this.#above;
     while (this.#changed.size > 0) this.#reached(this.#changed.pop(), level, visit);
     // Those above a node that many still read are as they were: exclusive it is not, and shared it was before.
-    for (let n = this.#lost.pop(); n !== undefined; n = this.#lost.pop())
+    while (this.#lost.size > 0) {
+      const n = this.#lost.pop();
       this.#reached(n, this.#uses(n) <= this.#fewUses ? level : undefined, visit);
+    }
     for (let depth = 1; depth < this.#reach && level.size > 0; depth++) {
       for (let at = 0; at < level.size; at++) {
         const n = level.at(at);
