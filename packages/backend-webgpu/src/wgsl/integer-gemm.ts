@@ -91,6 +91,8 @@ const bindPartial = (init: IntegerLinear, from: Scratch, access: Binding['access
 });
 
 const rows = range(4);
+/** Row i of a thread's tile; rows beyond the end are the last. Not kept in a register. */
+const rowOf = (i: number): string => `min(mine + ${i}u, P.m - 1u)`;
 const each = (text: (i: number) => string): string => rows.map(text).join(' ');
 
 function tileDispatch(init: IntegerLinear, tiles: IntegerTiles, partial: Scratch | undefined, takes: (m: number) => boolean): Dispatch {
@@ -126,9 +128,10 @@ function tileDispatch(init: IntegerLinear, tiles: IntegerTiles, partial: Scratch
     'let ty = lane / 16u;',
     'let n = side + tx * 4u;',
     'let inside = min(n, (P.n - 1u) / 4u * 4u);',
-    each((i) => `let m${i} = min(top + ty * 4u + ${i}u, P.m - 1u); let z${i} = row_zero(m${i});`),
+    'let mine = top + ty * 4u;',
+    ...(grouped ? [each((i) => `let z${i} = row_zero(${rowOf(i)});`)] : []),
     each((i) => `var d${i} = vec4<i32>(); var a${i} = 0;`),
-    ...(grouped ? [each((i) => `var c${i} = vec4<f32>(); var y${i} = start(n); let s${i} = row_scale(m${i});`)] : []),
+    ...(grouped ? [each((i) => `var c${i} = vec4<f32>(); var y${i} = start(n);`)] : []),
     // What a thread brings: four words of a row of x, and of some rows of the weight.
     'let part = (lane / 8u) % 4u;',
     `let own_m = min(top + (lane / 32u) * ${ROWS_PER_BLOCK}u + lane % ${ROWS_PER_BLOCK}u, P.m - 1u);`,
@@ -137,7 +140,11 @@ function tileDispatch(init: IntegerLinear, tiles: IntegerTiles, partial: Scratch
     ...range(loads).map(
       (i) => `let block${i} = min(side / ${ROWS_PER_BLOCK}u + ${own(i)} / 32u, (P.n - 1u) / ${ROWS_PER_BLOCK}u) * CELLS;`,
     ),
-    ...range(loads).map((i) => `let w_at${i} = part * ${COLUMNS}u + ((quad_of + ${(i * threads) / 16}u) ^ (part << 1u));`),
+    ...range(loads).map((i) =>
+      tiles.rows === COLUMNS
+        ? `let w_at${i} = x_at;`
+        : `let w_at${i} = part * ${COLUMNS}u + ((quad_of + ${(i * threads) / 16}u) ^ (part << 1u));`,
+    ),
     `let first = ${start};`,
     `let end = ${end};`,
     ...(grouped ? [`var g = first * ${DEPTH}u / ${groupSize(init)}u;`] : []),
@@ -164,7 +171,7 @@ function tileDispatch(init: IntegerLinear, tiles: IntegerTiles, partial: Scratch
     ...(grouped
       ? [
           ...(partial === undefined ? [] : ['if (P.splits > 1u) { return; }']),
-          ...rows.map((i) => `if (top + ty * 4u + ${i}u < P.m) { store(m${i}, n, y${i}); }`),
+          ...rows.map((i) => `if (mine + ${i}u < P.m) { store(mine + ${i}u, n, y${i}); }`),
         ]
       : [
           ...(partial === undefined
@@ -174,12 +181,12 @@ function tileDispatch(init: IntegerLinear, tiles: IntegerTiles, partial: Scratch
                 ...(init.kinds.zeros ? ['  let grid = grids_at(n, 0u);'] : []),
                 ...rows.map(
                   (i) =>
-                    `  if (top + ty * 4u + ${i}u < P.m) { ${place(`m${i}`, 'split')} = d${i}${init.kinds.zeros ? ` - grid.zeros * a${i}` : ''}; }`,
+                    `  if (mine + ${i}u < P.m) { ${place(`(mine + ${i}u)`, 'split')} = d${i}${init.kinds.zeros ? ` - grid.zeros * a${i}` : ''}; }`,
                 ),
                 '  return;',
                 '}',
               ]),
-          ...rows.map((i) => `if (top + ty * 4u + ${i}u < P.m) { finish(m${i}, n, d${i}, z${i}, a${i}); }`),
+          ...rows.map((i) => `if (mine + ${i}u < P.m) { finish(mine + ${i}u, n, d${i}, row_zero(mine + ${i}u), a${i}); }`),
         ]),
   ];
   return shader({
@@ -213,12 +220,12 @@ function tileDispatch(init: IntegerLinear, tiles: IntegerTiles, partial: Scratch
 
 /** The sums of a chunk are added to the result, or kept for the dispatch that does it. `g` is the group behind the chunk. */
 function endChunk(partial: Scratch | undefined, place: (m: string, kept: string) => string): readonly string[] {
-  const add = each((i) => `y${i} = fma(c${i}, vec4<f32>(s${i}), y${i});`);
+  const add = each((i) => `y${i} = fma(c${i}, vec4<f32>(row_scale(${rowOf(i)})), y${i});`);
   const clear = each((i) => `c${i} = vec4<f32>();`);
   if (partial === undefined) return [add, clear];
   return [
     'if (P.splits > 1u) {',
-    ...rows.map((i) => `  if (n < P.n && top + ty * 4u + ${i}u < P.m) { ${place(`m${i}`, '((g - 1u) / PER_CHUNK)')} = c${i}; }`),
+    ...rows.map((i) => `  if (n < P.n && mine + ${i}u < P.m) { ${place(`(mine + ${i}u)`, '((g - 1u) / PER_CHUNK)')} = c${i}; }`),
     `} else { ${add} }`,
     clear,
   ];
@@ -237,7 +244,10 @@ function half(
   const size = groupSize(init);
   const mask = tiles.rows / 4 - 1;
   const vectors = wordsPerGrid(kinds);
-  const grid = `  let grid = ${gridsOf(kinds, (c) => `tile_g[${size === 32 ? h * 16 * vectors : 0}u + tx * ${vectors}u + ${c}u]`)};`;
+  const grid =
+    size === 32
+      ? `  let grid = ${gridsOf(kinds, (c) => `tile_g[${h * 16 * vectors}u + tx * ${vectors}u + ${c}u]`)};`
+      : '  let grid = grids_at(inside, g);';
   const endGroup = [
     ...rows.map((i) => `c${i} = add_groups(c${i}, d${i}, grid, z${i}, a${i}); d${i} = vec4<i32>();${kinds.zeros ? ` a${i} = 0;` : ''}`),
     'g += 1u;',
@@ -274,19 +284,17 @@ function half(
   ];
 }
 
-/** Vectors of four words of grids that go with a depth: those of one group, or of two. */
+/** Vectors of four words of grids that go through workgroup memory for a depth: those of two groups, where these are so small. */
 const gridItems = (init: IntegerLinear): number =>
-  init.groups === 1 ? 0 : ((groupSize(init) === 32 ? 2 : 1) * COLUMNS * wordsPerGrid(init.kinds)) / 4;
+  init.groups === 1 || groupSize(init) !== DEPTH / 2 ? 0 : (2 * COLUMNS * wordsPerGrid(init.kinds)) / 4;
 
 /** `load_grid(side, item, step)`: vector `item` of the grids of a step, of the columns from `side` on. */
 function gridLoad(init: IntegerLinear): string {
   const perGroup = (COLUMNS * wordsPerGrid(init.kinds)) / 4;
   const perBlock = (ROWS_PER_BLOCK * wordsPerGrid(init.kinds)) / 4;
-  const size = groupSize(init);
-  const first = size === 32 ? 'step * 2u' : `step * ${DEPTH}u / ${size}u`;
   return `fn load_grid(side: u32, item: u32, step: u32) -> vec4<u32> {
   let block = min(side / ${ROWS_PER_BLOCK}u + item % ${perGroup}u / ${perBlock}u, (P.n - 1u) / ${ROWS_PER_BLOCK}u);
-  let g = min(${first} + item / ${perGroup}u, ${init.groups - 1}u);
+  let g = min(step * 2u + item / ${perGroup}u, ${init.groups - 1}u);
   return grids[(block * ${literalSizes(init).along} + g) * ${perBlock}u + item % ${perBlock}u];
 }`;
 }

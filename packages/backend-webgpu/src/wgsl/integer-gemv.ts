@@ -91,14 +91,13 @@ export function integerGemv(init: IntegerLinear, columns: number, target: WebGPU
     ...range(blocks).map((b) => `let block${b} = min((group * ${teams}u + team) * ${blocks}u + ${b}u, last);`),
     ...range(columns).map((i) => `let m${i} = min(${i}u, P.m - 1u);`),
     ...(runs.integers ? [] : range(columns).map((i) => `let z${i} = row_zero(m${i});`)),
-    ...finisher(form, teams),
     ...(runs.count === slices ? ['let run = slice;', '{'] : [`for (var run = slice; run < ${runs.count}u; run += ${slices}u) {`]),
     ...(runs.integers ? integerRun(form) : floatRun(form)),
     `  let own = (team * ${runs.count}u + run) * ${results * ROWS_PER_BLOCK}u + row;`,
     ...range(results).map((s) => `  partial[own + ${s * ROWS_PER_BLOCK}u] = ${runs.integers ? 'd' : 'c'}${s};`),
     '}',
     'workgroupBarrier();',
-    'if (finishes) {',
+    ...finisher(form, teams),
     ...(runs.integers ? finishIntegers(form) : finishFloats(form)),
     '}',
   ];
@@ -233,28 +232,14 @@ function floatRun(form: Form): readonly string[] {
   return [...lines, '  }'];
 }
 
-/**
- * Which results a thread finishes, if any: row m of x, four rows of the weight from n on; `at` is where their sums begin. What goes with them
- * is on its way while the products are made.
- */
-function finisher({ init, runs, blocks, columns, results }: Form, teams: number): readonly string[] {
-  const single = init.groups === 1;
-  return [
-    `let s = (lane / 2u) % ${results}u;`,
-    `let n = ((group * ${teams}u + lane / ${2 * results}u) * ${blocks}u + s / ${columns}u) * ${ROWS_PER_BLOCK}u + lane % 2u * 4u;`,
-    `let m = s % ${columns}u;`,
-    `let at = (lane / ${2 * results}u * ${runs.count * results}u + s) * ${ROWS_PER_BLOCK}u + lane % 2u * 4u;`,
-    `let finishes = lane < ${teams * results * 2}u && n < P.n && m < P.m;`,
-    ...(init.requantize !== undefined ? [] : ['var y = vec4<f32>();', 'var scale = vec4<f32>();', ...(single ? ['var grid: Grids;'] : [])]),
-    'var z = 0;',
-    'if (finishes) {',
-    '  z = row_zero(m);',
-    ...(init.requantize !== undefined
-      ? []
-      : ['  y = start(n);', '  scale = vec4<f32>(row_scale(m));', ...(single ? ['  grid = grids_at(n, 0u);'] : [])]),
-    '}',
-  ];
-}
+/** Which results a thread finishes, if any: row m of x, four rows of the weight from n on; `at` is where their sums begin. */
+const finisher = ({ runs, blocks, columns, results }: Form, teams: number): readonly string[] => [
+  `let s = (lane / 2u) % ${results}u;`,
+  `let n = ((group * ${teams}u + lane / ${2 * results}u) * ${blocks}u + s / ${columns}u) * ${ROWS_PER_BLOCK}u + lane % 2u * 4u;`,
+  `let m = s % ${columns}u;`,
+  `let at = (lane / ${2 * results}u * ${runs.count * results}u + s) * ${ROWS_PER_BLOCK}u + lane % 2u * 4u;`,
+  `if (lane < ${teams * results * 2}u && n < P.n && m < P.m) {`,
+];
 
 /** Integers of all parts of a group are one integer, whatever the order. */
 function finishIntegers({ init, runs, results, columns }: Form): readonly string[] {
@@ -267,9 +252,11 @@ function finishIntegers({ init, runs, results, columns }: Form): readonly string
     ...(init.kinds.zeros ? [`  a += codes[(lane / ${2 * results}u * ${count}u + i) * ${columns}u + m];`] : []),
     '}',
   ];
-  if (init.requantize !== undefined) return [...sum('0u'), 'finish(m, n, d, z, a);'];
-  if (init.groups === 1) return [...sum('0u'), 'store(m, n, fma(add_groups(vec4<f32>(), d, grid, z, a), scale, y));'];
+  if (init.groups === 1) return [...sum('0u'), 'finish(m, n, d, row_zero(m), a);'];
   return [
+    'var y = start(n);',
+    'let z = row_zero(m);',
+    'let scale = vec4<f32>(row_scale(m));',
     `for (var chunk = 0u; chunk < ${chunks}u; chunk++) {`,
     '  var c = vec4<f32>();',
     `  for (var g = chunk * ${perChunk}u; g < min((chunk + 1u) * ${perChunk}u, ${init.groups}u); g++) {`,
@@ -283,6 +270,8 @@ function finishIntegers({ init, runs, results, columns }: Form): readonly string
 }
 
 const finishFloats = ({ runs, results }: Form): readonly string[] => [
+  'var y = start(n);',
+  'let scale = vec4<f32>(row_scale(m));',
   `for (var i = 0u; i < ${runs.count}u; i++) { y = fma(four(at + i * ${results * ROWS_PER_BLOCK}u), scale, y); }`,
   'store(m, n, y);',
 ];
