@@ -176,7 +176,7 @@ export function internAttrs(specs: AttrSpecs, names: readonly string[], given: A
     for (const name in given) throw new QfuseError('ir/attr', `unknown attribute "${name}"`);
     return empty;
   }
-  return recent(specs, names, given) ?? remember(specs, given, intern(specs, names, given));
+  return recent(specs, names, given) ?? remember(specs, names, given, intern(specs, names, given));
 }
 
 function intern(specs: AttrSpecs, names: readonly string[], given: AttrRecord): AttrRecord {
@@ -194,32 +194,29 @@ function intern(specs: AttrSpecs, names: readonly string[], given: AttrRecord): 
 
 /** Records that are kept for each set of declarations, with what they were made of. */
 const KEPT = 8;
-const kept = new WeakMap<AttrSpecs, { readonly given: AttrRecord; readonly record: AttrRecord }[]>();
+const kept = new WeakMap<AttrSpecs, { readonly given: readonly AttrValue[]; readonly record: AttrRecord }[]>();
 
 /** The record that was made of the same values a short time ago: most nodes of a program have the attributes of another one. */
 function recent(specs: AttrSpecs, names: readonly string[], given: AttrRecord): AttrRecord | undefined {
   const known = kept.get(specs);
   if (known === undefined) return undefined;
-  next: for (const { given: before, record } of known) {
-    for (const name of names) if (!Object.is(before[name], given[name])) continue next;
-    for (const name in given) if (!names.includes(name)) return undefined;
-    return record;
+  for (const name in given) if (!names.includes(name)) return undefined;
+  next: for (let i = 0; i < known.length; i++) {
+    const before = known[i]!.given;
+    for (let k = 0; k < names.length; k++) if (!Object.is(before[k], given[names[k]!])) continue next;
+    return known[i]!.record;
   }
   return undefined;
 }
 
-function remember(specs: AttrSpecs, given: AttrRecord, record: AttrRecord): AttrRecord {
-  const copy: Record<string, AttrValue> = {};
-  for (const name in given) {
-    const value = given[name];
-    // An array may have another content when it is seen again.
-    if (typeof value === 'object' && !(value instanceof SymExpr)) return record;
-    copy[name] = value;
-  }
+function remember(specs: AttrSpecs, names: readonly string[], given: AttrRecord, record: AttrRecord): AttrRecord {
+  const values = names.map((name) => given[name]);
+  // An array may have another content when it is seen again.
+  if (values.some((value) => typeof value === 'object' && !(value instanceof SymExpr))) return record;
   let known = kept.get(specs);
   if (known === undefined) kept.set(specs, (known = []));
   if (known.length === KEPT) known.shift();
-  known.push({ given: copy, record });
+  known.push({ given: values, record });
   return record;
 }
 

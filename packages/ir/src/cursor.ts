@@ -88,6 +88,19 @@ export class Cursor {
     return text.slice(start, end);
   }
 
+  /** A word that is a whole number as it is printed, below 10^9; -1 when something else comes next, which is not consumed. */
+  index(): number {
+    const { text } = this;
+    let end = this.at;
+    let value = 0;
+    for (let c = text.charCodeAt(end); c >= 48 && c <= 57; c = text.charCodeAt(++end)) value = value * 10 + c - 48;
+    const digits = end - this.at;
+    const printed = digits === 1 || (digits > 1 && digits < 10 && text.charCodeAt(this.at) !== 48);
+    if (!printed || isWord(text.charCodeAt(end))) return -1;
+    this.at = end;
+    return value;
+  }
+
   /** A JSON string. */
   string(): string {
     this.skip();

@@ -1,9 +1,9 @@
 import type { AttrRecord } from './attrs.js';
 import type { Constant } from './constant.js';
 import { QfuseError } from './error.js';
-import { type ConstantRole, type Graph, type GraphConstant, GraphState, type Mutation, STATE } from './graph.js';
+import { type ConstantRole, type Graph, type GraphConstant, type GraphState, type Mutation, STATE } from './graph.js';
 import type { Node, Use, Value } from './handles.js';
-import { inferTypes, mayBeSameType } from './infer.js';
+import { type Inferred, mayBeSameType } from './infer.js';
 import type { AnyOp, AttrsInOf, OperandName, OperandsOf } from './op.js';
 import { describeOrigin, madeOrigin, type Origin } from './origin.js';
 import type { SymbolFact } from './shape-env.js';
@@ -51,21 +51,46 @@ const unknownOrigin = madeOrigin('builder', []);
 /** The only writer of a graph. Every write counts in {@link Graph.edition}. */
 export class Editor implements Builder {
   readonly graph: Graph;
-  /** Origin of nodes that are created without one. */
-  origin: Origin = unknownOrigin;
+  readonly #state: GraphState;
+  /** Undefined when it is the one of {@link #rewrite} and nobody asked for it. */
+  #origin: Origin | undefined = unknownOrigin;
+  #rewrite = NONE;
+  /** Working memory of {@link create}. */
+  #slots: number[] | undefined;
   /** Where nodes are inserted that are created without a place; undefined: at the end. */
   place: Node | undefined;
 
   constructor(graph: Graph) {
     this.graph = graph;
+    this.#state = graph[STATE];
   }
 
-  get #state(): GraphState {
-    return this.graph[STATE];
+  /** Origin of nodes that are created without one. */
+  get origin(): Origin {
+    return (this.#origin ??= this.#state.origins.ofRewrite(this.#rewrite));
+  }
+
+  set origin(origin: Origin) {
+    this.#origin = origin;
+  }
+
+  /**
+   * Sets the origin of nodes that are created without one to "made by `by`" from the origins of `nodes`, the root first.
+   * No object is made for it unless somebody asks: for drivers.
+   */
+  derive(by: string, nodes: readonly number[]): void {
+    this.#rewrite = this.#state.origins.addRewrite(by, nodes);
+    this.#origin = undefined;
   }
 
   create<D extends AnyOp>(op: D, operands: OperandsOf<D>, attrs?: AttrsInOf<D>, options: CreateOptions = noOptions): Node<D> {
-    return this.createFromSlots(op, slotsOf(op, operands as Record<string, unknown>), attrs as AttrRecord, options) as Node<D>;
+    // Shape rules run in between, and nobody knows what they do: whoever is called meanwhile takes another array.
+    const ids = this.#slots ?? [];
+    this.#slots = undefined;
+    const arity = this.#fillSlots(ids, op, operands as Record<string, unknown>);
+    const n = this.createFromIds(op, ids, arity, attrs as AttrRecord, options);
+    this.#slots = ids;
+    return this.graph.node(n) as Node<D>;
   }
 
   /**
@@ -73,30 +98,60 @@ export class Editor implements Builder {
    * Optional operands at the end may be left out.
    */
   createFromSlots(op: AnyOp, slots: readonly (Value | undefined)[], attrs: AttrRecord = noAttrs, options: CreateOptions = noOptions): Node {
+    const ids = slots.map((v) => this.#readableId(v, op));
+    // Every declared operand has a slot, also when it is absent.
+    if (op.variadic < 0) while (ids.length < op.operandNames.length) ids.push(NONE);
+    return this.graph.node(this.createFromIds(op, ids, ids.length, attrs, options));
+  }
+
+  /**
+   * As {@link createFromSlots}, by ids of values that may be read, -1 for absent ones: for the parser, which must not
+   * make handles of what it only passes on. There are `arity` slots, one for each declared operand. @internal
+   */
+  createFromIds(
+    op: AnyOp,
+    operands: readonly number[],
+    arity: number,
+    attrs: AttrRecord = noAttrs,
+    options: CreateOptions = noOptions,
+  ): NodeId {
     const state = this.#state;
     const { store } = state;
-    const origin = options.origin ?? this.origin;
-    // Every declared operand has a slot, also when it is absent.
-    const size = op.variadic < 0 ? Math.max(slots.length, op.operandNames.length) : slots.length;
-    const operands = new Array<number>(size);
-    const operandTypes = new Array<TensorType | undefined>(size);
-    for (let i = 0; i < size; i++) {
-      const v = slots[i];
-      if (v !== undefined) this.#checkReadable(v, op.name);
-      operands[i] = v === undefined ? NONE : v.id;
-      operandTypes[i] = v === undefined ? undefined : state.types[v.id];
-    }
-    const inferred = inferTypes(this.graph.env, op, operandTypes, attrs, origin);
-    const types = options.types === undefined ? inferred.types : this.#refine(op, inferred.types, options.types, origin);
+    const origin = options.origin ?? this.#origin;
+    const inferred = this.#infer(op, operands, arity, attrs, options);
+    const types = options.types === undefined ? inferred.results : this.#refine(op, inferred.results, options.types, options);
     const before = options.before ?? this.place;
     if (before !== undefined) this.#checkHere(before);
-    const n = store.createNode(this.#codeOf(op), operands, types.length, before === undefined ? NONE : before.id);
-    state.attrs[n] = inferred.attrs;
-    state.origins[n] = origin;
+    const n = store.createNode(this.#codeOf(op), operands, arity, types.length, before === undefined ? NONE : before.id) as NodeId;
+    state.attrs.set(n, inferred.attrs);
+    if (origin === undefined) state.origins.setRewrite(n, this.#rewrite);
+    else state.origins.set(n, origin);
     const base = store.resultBase(n);
-    for (let i = 0; i < types.length; i++) state.types[base + i] = types[i]!;
+    for (let i = 0; i < types.length; i++) state.types.set(base + i, types[i]!);
     state.edition++;
-    return this.graph.node(n as NodeId);
+    return n;
+  }
+
+  /** Writes the slots of operands by name and returns how many. @throws QfuseError `ir/operands` for a name that `op` does not have */
+  #fillSlots(slots: number[], op: AnyOp, operands: Record<string, unknown>): number {
+    const names = op.operandNames;
+    let arity = 0;
+    let known = 0;
+    for (let i = 0; i < names.length; i++) {
+      const given = operands[names[i]!];
+      if (given !== undefined) known++;
+      if (i !== op.variadic) slots[arity++] = this.#readableId(given as Value | undefined, op);
+      else for (const v of (given ?? []) as readonly (Value | undefined)[]) slots[arity++] = this.#readableId(v, op);
+    }
+    for (const name in operands) if (operands[name] !== undefined) known--;
+    if (known < 0) throw unknownOperand(op, operands);
+    return arity;
+  }
+
+  #readableId(v: Value | undefined, op: AnyOp): number {
+    if (v === undefined) return NONE;
+    this.#checkReadable(v, op.name);
+    return v.id;
   }
 
   #codeOf(op: AnyOp): number {
@@ -119,12 +174,28 @@ export class Editor implements Builder {
     if (this.#state.store.op(node.id) === NONE) throw new Error(`node ${node.id} is erased`);
   }
 
-  #refine(op: AnyOp, inferred: readonly TensorType[], given: readonly TensorType[], origin: Origin): readonly TensorType[] {
+  #infer(op: AnyOp, operands: readonly number[], arity: number, attrs: AttrRecord, options: CreateOptions): Inferred {
+    try {
+      return this.graph.inference.infer(op, operands, arity, this.#state.types, attrs);
+    } catch (cause) {
+      // The checks and dim arithmetic report without knowing the node.
+      if (cause instanceof QfuseError)
+        throw new QfuseError(cause.code, `${this.#would(op, options)}: ${cause.message}`, { cause, help: cause.help });
+      throw cause;
+    }
+  }
+
+  /** What messages call a node that is not made yet. */
+  #would(op: AnyOp, options: CreateOptions): string {
+    return `${op.name} at ${describeOrigin(options.origin ?? this.origin)}`;
+  }
+
+  #refine(op: AnyOp, inferred: readonly TensorType[], given: readonly TensorType[], options: CreateOptions): readonly TensorType[] {
     const fits = inferred.length === given.length && inferred.every((t, i) => mayBeSameType(this.graph.env, t, given[i]!));
     if (!fits)
       throw new QfuseError(
         'ir/type-mismatch',
-        `${op.name} at ${describeOrigin(origin)}: results are ${inferred.map(typeText).join(', ')}, but ${given.map(typeText).join(', ')} was stated`,
+        `${this.#would(op, options)}: results are ${inferred.map(typeText).join(', ')}, but ${given.map(typeText).join(', ')} was stated`,
       );
     return given;
   }
@@ -158,7 +229,7 @@ export class Editor implements Builder {
     const state = this.#state;
     if (state.byName.has(name)) throw new QfuseError('ir/name', `two graph inputs or constants are called "${name}"`);
     const id = state.store.createValue(NONE) as ValueId;
-    state.types[id] = type;
+    state.types.set(id, type);
     state.names.set(id, name);
     state.edition++;
     const value = this.graph.value(id);
@@ -253,7 +324,7 @@ export class Editor implements Builder {
 
   /** States a result type that the shape rule could not see, e.g. after symbols became numbers. */
   setType(value: Value, type: TensorType): void {
-    this.#state.types[value.id] = type;
+    this.#state.types.set(value.id, type);
     this.#state.edition++;
   }
 
@@ -308,54 +379,25 @@ export class Editor implements Builder {
     this.#state.edition++;
   }
 
-  /** A copy of the whole graph, links included: about 100 bytes a node. */
+  /** A copy of the whole graph, links included: about 85 bytes a node. */
   snapshot(): Snapshot {
-    return { state: copyState(this.#state), edition: this.#state.edition, facts: this.graph.env.save() };
+    return { state: this.#state.copy(), edition: this.#state.edition, facts: this.graph.env.save() };
   }
 
   /** Puts the graph back to a snapshot. Handles of nodes made since are erased ones; all others stay valid. */
   restore(snapshot: Snapshot): void {
-    const saved = copyState(snapshot.state);
+    const saved = snapshot.state.copy();
     const state = this.#state;
-    saved.nodeHandles = state.nodeHandles;
-    saved.valueHandles = state.valueHandles;
     // Ids are not reused within a pipeline, also not after a rollback: handles of undone nodes must stay erased.
     const { nodeCount, valueCount, useCount } = state.store;
     Object.assign(state, saved, { edition: state.edition + 1 });
-    state.store.reserve(nodeCount, valueCount, useCount);
+    state.store.reserve(nodeCount, valueCount, useCount, state.returnId);
     this.graph.env.restore(snapshot.facts);
   }
 }
 
-function copyState(state: GraphState): GraphState {
-  const copy = Object.assign(Object.create(GraphState.prototype) as GraphState, state);
-  copy.store = state.store.clone();
-  copy.ops = [...state.ops];
-  copy.opCodes = new Map(state.opCodes);
-  copy.attrs = [...state.attrs];
-  copy.origins = [...state.origins];
-  copy.types = [...state.types];
-  copy.inputs = [...state.inputs];
-  copy.names = new Map(state.names);
-  copy.byName = new Map(state.byName);
-  copy.byConstant = new Map(state.byConstant);
-  copy.mutated = new Set(state.mutated);
-  copy.constants = new Map(state.constants);
-  copy.mutationTargets = [...state.mutationTargets];
-  return copy;
-}
-
-/** Operands by name as slots in order. @throws QfuseError `ir/operands` for a name that `op` does not have */
-function slotsOf(op: AnyOp, operands: Record<string, unknown>): (Value | undefined)[] {
+function unknownOperand(op: AnyOp, operands: Record<string, unknown>): QfuseError {
   const names = op.operandNames;
-  let out = new Array<Value | undefined>(names.length);
-  if (op.variadic < 0) for (let i = 0; i < names.length; i++) out[i] = operands[names[i]!] as Value | undefined;
-  else
-    out = names.flatMap((name, i) =>
-      i === op.variadic ? ((operands[name] ?? []) as readonly (Value | undefined)[]) : [operands[name] as Value | undefined],
-    );
-  for (const name in operands)
-    if (operands[name] !== undefined && !names.includes(name))
-      throw new QfuseError('ir/operands', `${op.name} has no operand "${name}"; it has ${names.join(', ')}`);
-  return out;
+  const unknown = Object.keys(operands).find((name) => operands[name] !== undefined && !names.includes(name));
+  return new QfuseError('ir/operands', `${op.name} has no operand "${unknown}"; it has ${names.join(', ')}`);
 }

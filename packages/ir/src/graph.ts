@@ -1,7 +1,10 @@
 import type { AttrRecord } from './attrs.js';
+import { SharedColumn } from './columns.js';
 import type { Constant } from './constant.js';
 import { type GraphReturn, graphReturn, Node, Value } from './handles.js';
+import { Inference } from './infer.js';
 import type { AnyOp } from './op.js';
+import { NodeOrigins } from './node-origins.js';
 import type { Origin } from './origin.js';
 import { ShapeEnv } from './shape-env.js';
 import { NONE, type NodeId, Store, type ValueId } from './store.js';
@@ -24,18 +27,19 @@ export interface Mutation {
   readonly value: Value;
 }
 
-/** The part of a graph's state that is not links. @internal */
+/** A graph's state besides what is known of dims. @internal */
 export class GraphState {
   store = new Store();
   edition = 0;
   name: string;
   ops: AnyOp[] = [];
   opCodes = new Map<AnyOp, number>();
-  attrs: AttrRecord[] = [];
-  origins: Origin[] = [];
-  types: TensorType[] = [];
-  nodeHandles: (Node | undefined)[] = [];
-  valueHandles: (Value | undefined)[] = [];
+  /** Of a node nothing here changes once it is made, and ids are not reused: attributes, origins, handles. */
+  readonly attrs = new SharedColumn<AttrRecord>();
+  readonly origins = new NodeOrigins();
+  readonly nodeHandles: (Node | undefined)[] = [];
+  readonly valueHandles: (Value | undefined)[] = [];
+  types = new SharedColumn<TensorType>();
   inputs: Value[] = [];
   names = new Map<ValueId, string>();
   byName = new Map<string, Value>();
@@ -51,6 +55,23 @@ export class GraphState {
     this.name = name;
     this.returnId = this.store.createDetached(NONE);
   }
+
+  /** An independent copy. What is noted of a node when it is made and never changes is not copied. */
+  copy(): GraphState {
+    const copy = Object.assign(Object.create(GraphState.prototype) as GraphState, this);
+    copy.store = this.store.clone();
+    copy.ops = [...this.ops];
+    copy.opCodes = new Map(this.opCodes);
+    copy.types = this.types.copy(this.store.valueCount);
+    copy.inputs = [...this.inputs];
+    copy.names = new Map(this.names);
+    copy.byName = new Map(this.byName);
+    copy.byConstant = new Map(this.byConstant);
+    copy.mutated = new Set(this.mutated);
+    copy.constants = new Map(this.constants);
+    copy.mutationTargets = [...this.mutationTargets];
+    return copy;
+  }
 }
 
 /** The key under which {@link Editor} reaches a graph's state; not exported from the package. @internal */
@@ -65,6 +86,8 @@ export class Graph {
   readonly [STATE]: GraphState;
   /** What is known of symbolic dims. */
   readonly env = new ShapeEnv();
+  /** What ops make of operand types. @internal */
+  readonly inference = new Inference(this.env);
   /** Reading by id, for matchers and analyses that must not make a handle per node. */
   readonly ids: GraphIds;
 
@@ -223,10 +246,10 @@ export class GraphIds {
     return this.#state.ops[code]!;
   }
   attrs(n: number): AttrRecord {
-    return this.#state.attrs[n]!;
+    return this.#state.attrs.get(n);
   }
   origin(n: number): Origin {
-    return this.#state.origins[n]!;
+    return this.#state.origins.get(n)!;
   }
   arity(n: number): number {
     return this.#state.store.arity(n);
@@ -253,7 +276,7 @@ export class GraphIds {
     return this.#state.store.producer(v);
   }
   type(v: number): TensorType {
-    return this.#state.types[v]!;
+    return this.#state.types.get(v);
   }
   /** Number of operand slots that hold `v`. */
   useCount(v: number): number {

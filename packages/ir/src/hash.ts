@@ -12,6 +12,14 @@ const C2 = 0xab0e9789;
 const C3 = 0x38b34ae5;
 const C4 = 0xa1e38b93;
 
+/** 32 bits of hash over the characters of a text (FNV-1a, Fowler, Noll and Vo), for tables in memory. */
+export function textHash(text: string, seed: number): number {
+  let h = seed ^ text.length;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  // The low bits, which tables use, depend on the low bits of the characters only.
+  return mix(h);
+}
+
 /**
  * 128 bits of content hash as 32 hex digits, over a label and bytes: MurmurHash3 x86_128 (Austin Appleby, public
  * domain). It tells different data apart and is no protection against forged data; files carry SHA-256 for that.

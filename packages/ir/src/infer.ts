@@ -1,31 +1,80 @@
 import { type AttrRecord, internAttrs } from './attrs.js';
+import type { SharedColumn } from './columns.js';
 import { QfuseError } from './error.js';
 import type { AnyOp, InferContext } from './op.js';
-import { describeOrigin, type Origin } from './origin.js';
 import type { ShapeEnv } from './shape-env.js';
+import { NONE } from './store.js';
 import { type TensorType, typeText } from './types.js';
 
+/** What a node gets from its op. */
+export interface Inferred {
+  /** Types of the operand slots, undefined for absent ones. */
+  readonly operands: readonly (TensorType | undefined)[];
+  /** The canonical attributes. */
+  readonly attrs: AttrRecord;
+  /** The result types. */
+  readonly results: readonly TensorType[];
+}
+
+/** Results that are kept of an op. */
+const KEPT = 4;
+
 /**
- * Checks operands and attributes of a would-be node and infers its result types.
- * @param types - types of the operand slots, undefined for absent ones
- * @throws QfuseError `ir/attr`, `ir/operands` or what the shape rule throws, naming op and origin
+ * Infers the nodes of one graph. Most nodes of a program have the operand types and attributes of another one, so the
+ * last results of each op are kept: they follow from types, attributes and the facts of the env.
  */
-export function inferTypes(
-  env: ShapeEnv,
-  op: AnyOp,
-  types: readonly (TensorType | undefined)[],
-  given: AttrRecord,
-  origin: Origin,
-): { readonly attrs: AttrRecord; readonly types: readonly TensorType[] } {
-  try {
-    const attrs = internAttrs(op.attrs, op.attrNames, given);
-    return { attrs, types: inferResults(env, op, types, attrs) };
-  } catch (cause) {
-    // The checks and dim arithmetic report without knowing the node.
-    if (cause instanceof QfuseError)
-      throw new QfuseError(cause.code, `${op.name} at ${describeOrigin(origin)}: ${cause.message}`, { cause, help: cause.help });
-    throw cause;
+export class Inference {
+  readonly #env: ShapeEnv;
+  /** The facts from which the kept results follow. */
+  #edition: number;
+  readonly #kept = new Map<AnyOp, Inferred[]>();
+
+  constructor(env: ShapeEnv) {
+    this.#env = env;
+    this.#edition = env.edition;
   }
+
+  /**
+   * Checks operands and attributes of a would-be node and infers its result types.
+   * @param operands - values in the `arity` operand slots, -1 for absent ones
+   * @param types - types of values, by id
+   * @throws QfuseError `ir/attr`, `ir/operands` or what the shape rule throws, without the node's name
+   */
+  infer(op: AnyOp, operands: readonly number[], arity: number, types: SharedColumn<TensorType>, given: AttrRecord): Inferred {
+    const attrs = internAttrs(op.attrs, op.attrNames, given);
+    const kept = this.#keptOf(op);
+    for (let i = 0; i < kept.length; i++)
+      if (kept[i]!.attrs === attrs && haveTypes(operands, arity, types, kept[i]!.operands)) return kept[i]!;
+    const slots = operands.slice(0, arity).map((v) => (v === NONE ? undefined : types.get(v)));
+    const made = { operands: slots, attrs, results: inferResults(this.#env, op, slots, attrs) };
+    if (kept.length === KEPT) kept.pop();
+    kept.unshift(made);
+    return made;
+  }
+
+  #keptOf(op: AnyOp): Inferred[] {
+    if (this.#edition !== this.#env.edition) {
+      this.#edition = this.#env.edition;
+      this.#kept.clear();
+    }
+    let kept = this.#kept.get(op);
+    if (kept === undefined) this.#kept.set(op, (kept = []));
+    return kept;
+  }
+}
+
+function haveTypes(
+  operands: readonly number[],
+  arity: number,
+  types: SharedColumn<TensorType>,
+  want: readonly (TensorType | undefined)[],
+): boolean {
+  if (arity !== want.length) return false;
+  for (let i = 0; i < want.length; i++) {
+    const v = operands[i]!;
+    if ((v === NONE ? undefined : types.get(v)) !== want[i]) return false;
+  }
+  return true;
 }
 
 /**

@@ -70,7 +70,7 @@ export interface Op<O extends OperandSpecs = any, A extends AttrSpecs = any> {
   readonly attrNames: readonly string[];
   /** Index of the variadic operand in `operandNames`, or -1. */
   readonly variadic: number;
-  /** Result types from operand types and attributes. */
+  /** Result types from operand types, attributes and facts of the env, and from nothing else: equal nodes are not all asked for. */
   readonly infer: (context: InferContext<O, A>) => readonly TensorType[];
   /** Checks beyond types and shapes, e.g. an axis that must be in range. */
   readonly verify?: ((node: Node) => Verdict) | undefined;

@@ -5,13 +5,14 @@ import { Cursor } from './cursor.js';
 import { Editor } from './editor.js';
 import { QfuseError } from './error.js';
 import { type ConstantRole, Graph, type Mutation } from './graph.js';
-import type { Node, Value } from './handles.js';
+import type { Value } from './handles.js';
 import type { AnyOp } from './op.js';
 import { madeOrigin, type Origin, sourceOrigin } from './origin.js';
 import { textVersion } from './print.js';
 import { boolScalar, floatScalar, intScalar } from './scalar.js';
+import { NONE, type NodeId, type ValueId } from './store.js';
 import { isStatic, type TensorType } from './types.js';
-import { ValueNames } from './value-names.js';
+import { type Key, ValueNames } from './value-names.js';
 
 /** Options of {@link parseGraph}. */
 export interface ParseOptions {
@@ -21,7 +22,7 @@ export interface ParseOptions {
   readonly constants?: ((key: string, type: TensorType) => Constant | undefined) | undefined;
 }
 
-const noKeys: (string | number)[] = [];
+const noKeys: Key[] = [];
 
 /** Origins of origins: what a printer writes nests twice, and a hostile text cannot exhaust the stack. */
 const MAX_ORIGIN_DEPTH = 8;
@@ -72,7 +73,7 @@ class Parser {
     if (cursor.takeWord('where'))
       do this.#fact(graph);
       while (cursor.take(','));
-    for (const { key, type } of inputs) this.#values.add(key, edit.addInput(ValueNames.nameOf(key), type));
+    for (const { key, type } of inputs) this.#values.add(key, edit.addInput(ValueNames.nameOf(key), type).id);
     cursor.expect('{');
     const mutations: Mutation[] = [];
     while (!cursor.takeWord('return')) {
@@ -129,13 +130,20 @@ class Parser {
     graph.env.declare(name, { min, max, divisor, source: 'stated in the text' });
   }
 
-  #valueKey(): string | number {
+  #valueKey(): Key {
     const { cursor } = this;
     if (!cursor.take('%')) cursor.fail('"%" and the name of a value');
+    // Nearly all names are numbers; no string is made of them.
+    const index = cursor.index();
+    if (index >= 0) return index;
     return cursor.text[cursor.at] === '"' ? ValueNames.quoted(cursor.string()) : ValueNames.plain(cursor.name());
   }
 
   #value(): Value {
+    return this.#editor.graph.value(this.#valueId());
+  }
+
+  #valueId(): ValueId {
     const { cursor } = this;
     cursor.skip();
     const start = cursor.at;
@@ -155,10 +163,9 @@ class Parser {
       while (cursor.take(',')) keys.push(this.#valueKey());
       cursor.expect('=');
     }
-    const constant = keys.length === 1 ? this.#constant() : undefined;
-    const results = constant === undefined ? this.#node(keys.length) : [constant];
-    for (let i = 0; i < results.length; i++) {
-      if (this.#values.add(keys[i]!, results[i]!)) continue;
+    const first = (keys.length === 1 ? this.#constant()?.id : undefined) ?? this.#node(keys.length);
+    for (let i = 0; i < keys.length; i++) {
+      if (this.#values.add(keys[i]!, (first + i) as ValueId)) continue;
       cursor.at = start;
       cursor.fail(`another name than %${keys[i]}, which is taken`);
     }
@@ -216,7 +223,8 @@ class Parser {
     }
   }
 
-  #node(names: number): readonly Value[] {
+  /** Reads a node with `names` results and returns the id of the first. */
+  #node(names: number): ValueId {
     const { cursor } = this;
     cursor.skip();
     const start = cursor.at;
@@ -237,22 +245,23 @@ class Parser {
     const origin = cursor.takeWord('loc') ? this.#loc() : undefined;
     // Of a text that was cut off the end is the error, not what is missing of the node.
     if (cursor.peek() === '') cursor.fail('the rest of the graph');
-    const { results } = this.#create(start, op, slots, attrs, types, origin);
-    if (names === results.length) return results;
+    const { ids } = this.#editor.graph;
+    const n = this.#create(start, op, slots, attrs, types, origin);
+    if (names === ids.resultCount(n)) return ids.result(n, 0) as ValueId;
     cursor.at = start;
-    return cursor.fail(`${results.length} result names for ${op.name}`);
+    return cursor.fail(`${ids.resultCount(n)} result names for ${op.name}`);
   }
 
   #create(
     start: number,
     op: AnyOp,
-    slots: readonly (Value | undefined)[],
+    slots: readonly number[],
     attrs: AttrRecord | undefined,
     types: readonly TensorType[] | undefined,
     origin: Origin | undefined,
-  ): Node {
+  ): NodeId {
     try {
-      return this.#editor.createFromSlots(op, slots, attrs, { types, origin });
+      return this.#editor.createFromIds(op, slots, slots.length, attrs, { types, origin });
     } catch (cause) {
       if (cause instanceof QfuseError)
         throw new QfuseError(cause.code, `${this.cursor.where(start)}: ${cause.message}`, { cause, help: cause.help });
@@ -260,10 +269,11 @@ class Parser {
     }
   }
 
-  #operands(op: AnyOp): (Value | undefined)[] {
+  /** Ids of the operands, -1 for absent ones. */
+  #operands(op: AnyOp): number[] {
     const { cursor } = this;
     const names = op.operandNames;
-    const out: (Value | undefined)[] = [];
+    const out: number[] = [];
     let at = 0;
     cursor.expect('(');
     if (cursor.peek() !== ')')
@@ -276,12 +286,12 @@ class Parser {
         at++;
       } while (cursor.take(','));
     cursor.expect(')');
-    for (; at < names.length; at++) if (at !== op.variadic) out.push(undefined);
+    for (; at < names.length; at++) if (at !== op.variadic) out.push(NONE);
     return out;
   }
 
-  #slot(): Value | undefined {
-    return this.cursor.takeWord('_') ? undefined : this.#value();
+  #slot(): number {
+    return this.cursor.takeWord('_') ? NONE : this.#valueId();
   }
 
   #attrs(op: AnyOp): AttrRecord {

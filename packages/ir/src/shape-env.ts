@@ -33,8 +33,14 @@ const highBound = (n: number): number => (n > LIMIT ? Number.POSITIVE_INFINITY :
  */
 export class ShapeEnv {
   #facts = new Map<string, SymbolFact>();
+  #edition = 0;
   /** What {@link simplify} found; nested dims would be simplified again and again otherwise. */
   #simplified = new Map<SymExpr, Dim>();
+
+  /** Counts the changes of the facts. */
+  get edition(): number {
+    return this.#edition;
+  }
 
   /** The declared symbols, in the order of declaration. */
   symbols(): readonly string[] {
@@ -70,6 +76,7 @@ export class ShapeEnv {
     }
     const expression = symbol(name);
     this.#facts.set(name, Object.freeze({ min, max, divisor, source: fact.source ?? old.source }));
+    this.#edition++;
     this.#simplified = new Map();
     return expression;
   }
@@ -87,6 +94,7 @@ export class ShapeEnv {
   /** Puts the facts back to what they were. @internal */
   restore(facts: ReadonlyMap<string, SymbolFact>): void {
     this.#facts = new Map(facts);
+    this.#edition++;
     this.#simplified = new Map();
   }
 

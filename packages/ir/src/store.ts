@@ -1,3 +1,5 @@
+import { column, grown } from './columns.js';
+
 /** A node's number; ids are not reused while a graph lives. */
 export type NodeId = number & { readonly __node: unique symbol };
 /** A value's number. */
@@ -7,17 +9,6 @@ export type UseId = number & { readonly __use: unique symbol };
 
 /** The absence of an id. */
 export const NONE = -1;
-
-const FIRST_CAPACITY = 64;
-
-function grown(array: Int32Array, size: number): Int32Array {
-  if (size <= array.length) return array;
-  const bigger = new Int32Array(Math.max(size, array.length * 2));
-  bigger.set(array);
-  return bigger.fill(NONE, array.length);
-}
-
-const column = (): Int32Array => new Int32Array(FIRST_CAPACITY).fill(NONE);
 
 /**
  * The links of a graph as a struct of arrays over dense ids. Only this file touches the arrays: an array that is
@@ -104,8 +95,8 @@ export class Store {
     return v;
   }
 
-  /** Appends a node, or inserts it before `before`. Its results are the values `resultBase(n) …`. */
-  createNode(op: number, operands: readonly number[], results: number, before: number): number {
+  /** Appends a node with `arity` operands, or inserts it before `before`. Its results are the values `resultBase(n) …`. */
+  createNode(op: number, operands: readonly number[], arity: number, results: number, before: number): number {
     const n = this.nodeCount++;
     if (n >= this.#op.length) {
       this.#op = grown(this.#op, n + 1);
@@ -117,7 +108,7 @@ export class Store {
       this.#resultCount = grown(this.#resultCount, n + 1);
     }
     this.#op[n] = op;
-    this.#setSlots(n, operands);
+    this.#setSlots(n, operands, arity);
     this.#resultBase[n] = this.valueCount;
     this.#resultCount[n] = results;
     for (let i = 0; i < results; i++) this.createValue(n);
@@ -128,15 +119,15 @@ export class Store {
 
   /** A node that is in no list (the graph's return). */
   createDetached(op: number): number {
-    const n = this.createNode(op, [], 0, NONE);
+    const n = this.createNode(op, [], 0, 0, NONE);
     this.#remove(n);
     this.alive--;
     return n;
   }
 
-  #setSlots(n: number, operands: readonly number[]): void {
+  #setSlots(n: number, operands: readonly number[], arity: number): void {
     const base = this.useCount;
-    this.useCount += operands.length;
+    this.useCount += arity;
     if (this.useCount > this.#useValue.length) {
       this.#useValue = grown(this.#useValue, this.useCount);
       this.#useOwner = grown(this.#useOwner, this.useCount);
@@ -144,8 +135,8 @@ export class Store {
       this.#useNext = grown(this.#useNext, this.useCount);
     }
     this.#useBase[n] = base;
-    this.#arity[n] = operands.length;
-    for (let i = 0; i < operands.length; i++) {
+    this.#arity[n] = arity;
+    for (let i = 0; i < arity; i++) {
       this.#useOwner[base + i] = n;
       this.#useValue[base + i] = NONE;
       this.link(base + i, operands[i]!);
@@ -155,7 +146,7 @@ export class Store {
   /** Replaces all operand slots of a node; used for the return, whose arity changes. */
   resetOperands(n: number, operands: readonly number[]): void {
     this.unlinkAll(n);
-    this.#setSlots(n, operands);
+    this.#setSlots(n, operands, operands.length);
   }
 
   link(use: number, v: number): void {
@@ -218,8 +209,11 @@ export class Store {
     this.alive--;
   }
 
-  /** Makes ids below the given numbers count as used (for erased nodes of an undone future). */
-  reserve(nodes: number, values: number, uses: number): void {
+  /**
+   * Makes ids below the given numbers count as used (for erased nodes of an undone future).
+   * @param erased - a node without an op, which stands for the producers of undone values: nobody can read these
+   */
+  reserve(nodes: number, values: number, uses: number, erased: number): void {
     this.#op = grown(this.#op, nodes);
     this.#useBase = grown(this.#useBase, nodes);
     this.#arity = grown(this.#arity, nodes);
@@ -234,9 +228,13 @@ export class Store {
     this.#useOwner = grown(this.#useOwner, uses);
     this.#usePrev = grown(this.#usePrev, uses);
     this.#useNext = grown(this.#useNext, uses);
-    // Undone nodes have no operands and no results, undone values no uses.
+    // Undone nodes are erased, have no operands and no results and end every walk; undone values have no uses.
+    this.#op.fill(NONE, this.nodeCount, nodes);
+    this.#next.fill(NONE, this.nodeCount, nodes);
     this.#arity.fill(0, this.nodeCount, nodes);
     this.#resultCount.fill(0, this.nodeCount, nodes);
+    this.#producer.fill(erased, this.valueCount, values);
+    this.#firstUse.fill(NONE, this.valueCount, values);
     this.#uses.fill(0, this.valueCount, values);
     this.nodeCount = Math.max(this.nodeCount, nodes);
     this.valueCount = Math.max(this.valueCount, values);
@@ -252,20 +250,20 @@ export class Store {
     copy.alive = this.alive;
     copy.first = this.first;
     copy.last = this.last;
-    copy.#op = this.#op.slice();
-    copy.#useBase = this.#useBase.slice();
-    copy.#arity = this.#arity.slice();
-    copy.#prev = this.#prev.slice();
-    copy.#next = this.#next.slice();
-    copy.#resultBase = this.#resultBase.slice();
-    copy.#resultCount = this.#resultCount.slice();
-    copy.#producer = this.#producer.slice();
-    copy.#firstUse = this.#firstUse.slice();
-    copy.#uses = this.#uses.slice();
-    copy.#useValue = this.#useValue.slice();
-    copy.#useOwner = this.#useOwner.slice();
-    copy.#usePrev = this.#usePrev.slice();
-    copy.#useNext = this.#useNext.slice();
+    copy.#op = this.#op.slice(0, this.nodeCount);
+    copy.#useBase = this.#useBase.slice(0, this.nodeCount);
+    copy.#arity = this.#arity.slice(0, this.nodeCount);
+    copy.#prev = this.#prev.slice(0, this.nodeCount);
+    copy.#next = this.#next.slice(0, this.nodeCount);
+    copy.#resultBase = this.#resultBase.slice(0, this.nodeCount);
+    copy.#resultCount = this.#resultCount.slice(0, this.nodeCount);
+    copy.#producer = this.#producer.slice(0, this.valueCount);
+    copy.#firstUse = this.#firstUse.slice(0, this.valueCount);
+    copy.#uses = this.#uses.slice(0, this.valueCount);
+    copy.#useValue = this.#useValue.slice(0, this.useCount);
+    copy.#useOwner = this.#useOwner.slice(0, this.useCount);
+    copy.#usePrev = this.#usePrev.slice(0, this.useCount);
+    copy.#useNext = this.#useNext.slice(0, this.useCount);
     return copy;
   }
 }

@@ -17,6 +17,7 @@ import {
   tensorType,
   verifyGraph,
 } from './index.js';
+import { STATE } from './graph.js';
 
 const roundTrip = (graph: Graph, options: PrintOptions = {}): Graph => parseGraph(printGraph(graph, options), { ops });
 
@@ -149,6 +150,15 @@ graph @"my model"(%x: f32[s0, 4], %"0": i8[]) where s0 in [1, inf] by 2, s1 in [
     );
   });
 
+  it('tells names apart that read like numbers', () => {
+    const names = ['%0', '%00', '%1', '%1.5', '%1e3', '%12', '%1_2', '%999999999', '%9999999999', '%99999999999999999999'];
+    const body = names.map((name, i) => `${name} = t.neg(${i === 0 ? '%x' : names[i - 1]})`).join('\n');
+    const graph = parseGraph(`graph @g(%x: f32[1]) {\n${body}\nreturn ${names.join(', ')}, % 12, %\n1 }`, { ops });
+    const nodes = [...graph.nodes()];
+    expect(graph.outputs).toEqual([...nodes, nodes[5]!, nodes[2]!].map((n) => n.result));
+    nodes.forEach((node, i) => expect(node.operand('x')).toBe(i === 0 ? graph.inputs[0] : nodes[i - 1]!.result));
+  });
+
   it('names the constants that the caller knows', () => {
     const known = parseGraph('graph @g() { %c = constant "c" : i8[2] = dense<[1, 2]> return %c }', { ops }).constants[0]!.constant;
     const constants = (key: string, type: unknown): Constant | undefined =>
@@ -222,4 +232,8 @@ test('a hundred thousand nodes print, parse and verify', () => {
   expect(again.size).toBe(100_000);
   expect(verifyGraph(again)).toEqual([]);
   expect(printGraph(again)).toBe(text);
+  // Handles take as much memory as all the rest: only the input and the output have any.
+  const { nodeHandles, valueHandles } = again[STATE];
+  const handles = (all: readonly unknown[]): number => Object.keys(all).length;
+  expect([handles(nodeHandles), handles(valueHandles)]).toEqual([1, 2]);
 });

@@ -1,15 +1,15 @@
-import type { Value } from './handles.js';
+import type { ValueId } from './store.js';
 
 /** A name as the parser looks it up: printed results have numbers, everything else a string. */
-type Key = string | number;
+export type Key = string | number;
 
 /**
- * Values by their names in a text. Printed node results are `%0`, `%1`, …, so that an array holds them; an input that
+ * Ids of values by their names in a text. Printed node results are `%0`, `%1`, …, so that an array holds them; an input that
  * is called "0" is quoted there and stays apart from them.
  */
 export class ValueNames {
-  readonly #numbered: Value[] = [];
-  readonly #others = new Map<Key, Value>();
+  readonly #numbered: ValueId[] = [];
+  readonly #others = new Map<Key, ValueId>();
 
   /** The key of `%name`. */
   static plain(name: string): Key {
@@ -27,12 +27,12 @@ export class ValueNames {
     return typeof key === 'number' ? String(key) : /^"\d+"$/.test(key) ? key.slice(1, -1) : key;
   }
 
-  get(key: Key): Value | undefined {
+  get(key: Key): ValueId | undefined {
     return typeof key === 'number' && key < this.#numbered.length ? this.#numbered[key] : this.#others.get(key);
   }
 
   /** Whether the name was free and stands for `value` now. */
-  add(key: Key, value: Value): boolean {
+  add(key: Key, value: ValueId): boolean {
     if (this.get(key) !== undefined) return false;
     // Numbers that do not come in order, as in a text that somebody wrote, are as good as other names.
     if (key === this.#numbered.length) this.#numbered.push(value);

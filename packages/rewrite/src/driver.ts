@@ -1,15 +1,4 @@
-import {
-  type AnyOp,
-  type Editor,
-  graphReturn,
-  type Graph,
-  madeOrigin,
-  type Node,
-  type NodeId,
-  type Origin,
-  QfuseError,
-  type Value,
-} from '@qfuse/ir';
+import { type AnyOp, type Editor, graphReturn, type Graph, type Node, type NodeId, QfuseError, type Value } from '@qfuse/ir';
 import { followersBefore } from './convexity.js';
 import { History } from './history.js';
 import { IntStack } from './int-stack.js';
@@ -101,6 +90,8 @@ interface Entry {
   readonly state: MatchState;
   /** Captures of exposed nodes. */
   readonly exposed: readonly Capture[];
+  /** How often the rule was applied. */
+  applied: number;
 }
 
 /** Outside readers of exposed nodes. */
@@ -124,7 +115,6 @@ class Driver {
   readonly #worklist: Worklist;
   readonly #history: History;
   readonly #neighbours: Neighbourhood;
-  readonly #byRule: Record<string, number> = {};
   #applied = 0;
   #visits = 0;
   /** Working memory of the sweep, empty between sweeps. */
@@ -139,7 +129,7 @@ class Driver {
     this.#entries = rules.map((rule, index) => {
       const state = new MatchState(this.#graph, rule.pattern);
       state.explaining = options.onRefuse !== undefined;
-      return { rule, index, state, exposed: rule.pattern.captures.filter((c) => c.exposedResult !== undefined) };
+      return { rule, index, state, exposed: rule.pattern.captures.filter((c) => c.exposedResult !== undefined), applied: 0 };
     });
     for (const entry of [...this.#entries].sort((a, b) => b.rule.benefit - a.rule.benefit)) {
       const { op } = entry.rule.root;
@@ -162,7 +152,12 @@ class Driver {
       this.#edit.place = place;
     }
     const steps = this.#entries.reduce((sum, { state }) => sum + state.steps, 0);
-    return { applied: this.#applied, byRule: this.#byRule, visits: this.#visits, steps };
+    return { applied: this.#applied, byRule: this.#byRule(), visits: this.#visits, steps };
+  }
+
+  /** Applications by the names of rules that were applied. */
+  #byRule(): Record<string, number> {
+    return Object.fromEntries(this.#entries.filter((e) => e.applied > 0).map((e) => [e.rule.name, e.applied]));
   }
 
   #seed(): void {
@@ -233,8 +228,9 @@ class Driver {
     return 'problem' in found ? found.problem : { moved, followers: found.followers };
   }
 
-  #apply({ rule, index }: Entry, root: Node, inner: readonly number[], captures: object, context: RuleContext, exposure: Exposure): void {
+  #apply(entry: Entry, root: Node, inner: readonly number[], captures: object, context: RuleContext, exposure: Exposure): void {
     const { ids } = this.#graph;
+    const { rule } = entry;
     this.#options.onMatch?.({ rule, root, inner: inner.map((n) => this.#graph.node(n as NodeId)) });
     let generation = MAX_GENERATION;
     for (const n of inner) generation = Math.min(generation, this.#history.generation(n));
@@ -263,20 +259,18 @@ class Driver {
     }
     const behind = ids.next(root.id);
     for (const follower of exposure.followers) this.#edit.move(follower, behind === NONE ? undefined : this.#graph.node(behind as NodeId));
-    for (let n = firstNew; n < ids.nodeLimit; n++) this.#history.add(n, generation, index, root.id);
+    for (let n = firstNew; n < ids.nodeLimit; n++) this.#history.add(n, generation, entry.index, root.id);
     this.#sweep(inner, firstNew);
     for (let n = firstNew; n < ids.nodeLimit; n++) this.#push(n);
     this.#neighbours.forEach(this.#push);
     this.#applied++;
-    this.#byRule[rule.name] = (this.#byRule[rule.name] ?? 0) + 1;
+    entry.applied++;
     this.#options.onApply?.({ rule, results: replacement.results });
     if (generation > MAX_GENERATION) throw this.#noConvergence(firstNew < ids.nodeLimit ? firstNew : root.id);
   }
 
   #build(rule: Rule, root: Node, inner: readonly number[], captures: object, context: RuleContext): Replacement {
-    const origins = new Array<Origin>(inner.length);
-    for (let i = 0; i < inner.length; i++) origins[inner.length - 1 - i] = this.#graph.ids.origin(inner[i]!);
-    this.#edit.origin = madeOrigin(rule.name, origins);
+    this.#edit.derive(rule.name, inner);
     this.#edit.place = root;
     return normalized(rule.rewrite(captures, this.#edit, context));
   }
@@ -363,7 +357,7 @@ class Driver {
 
   #noConvergence(at: number): QfuseError {
     const behind = this.#history.rulesBehind(at);
-    const names = behind.length > 0 ? behind : Object.keys(this.#byRule);
+    const names = behind.length > 0 ? behind : Object.keys(this.#byRule());
     return new QfuseError('rewrite/no-convergence', `the rules ${names.join(', ')} keep rewriting each other's results`, {
       help: 'a rule must go downhill: fewer, cheaper or more canonical nodes',
     });

@@ -14,10 +14,10 @@ export function newReader(ids: GraphIds, v: Value, firstNew: number): number {
   return NONE;
 }
 
-/** A node that two parts of a pattern matched stands once. */
-export function distinct(nodes: readonly number[]): number[] {
+/** `nodes`, a node that stands there twice once. */
+export function distinct(nodes: readonly number[]): readonly number[] {
   for (let i = 1; i < nodes.length; i++) if (nodes.indexOf(nodes[i]!) < i) return [...new Set(nodes)];
-  return nodes.slice();
+  return nodes;
 }
 
 /** Whether any result of `n` is read. */
