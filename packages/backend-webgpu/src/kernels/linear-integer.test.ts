@@ -158,6 +158,12 @@ test.each<[string, Partial<IntegerOptions>, RegExp]>([
   expect(() => planProgram(integerLayer({ bits: 8, m: 1, k: 8, n: 1, ...options }).graph, portableTarget)).toThrow(why);
 });
 
+test('whether there are integer dot products is asked of the device', async () => {
+  const program = await compileProgram(integerLayer({ bits: 8, m: 1, k: 8, n: 4 }).graph, { device: gpu.device });
+  expect(program.target.languageFeatures).toEqual(['packed_4x8_integer_dot_product']);
+  program.dispose();
+});
+
 test('refuses a weight that is computed', () => {
   const graph = new Graph();
   const edit = new Editor(graph);

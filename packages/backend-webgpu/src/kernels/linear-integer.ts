@@ -16,9 +16,9 @@ import { packedTable, tableBytes, tableFits } from './packed-table.js';
  * exact; what follows is the same in every form, so a row's result depends on nothing but the row: not on the number of rows, and not on
  * whether the device has integer dot products. The weight is packed once for all kernels, see `packing.ts`.
  *
- * The error is that of `integer-sums.ts`: 2 · perChunk + 2 · chunks + 3 roundings, where perChunk <= 256 + G / 64 and chunks <= 64.
+ * The error is that of `integer-sums.ts`: 2 · perChunk + 2 · chunks + 3 roundings, where chunks <= 32 and perChunk <= 1.5 · max(256, G / 32).
  */
-const error: ErrorBound = { absolute: 2 ** -100, relative: 643 * 2 ** -24, perTerm: 2 ** -29, sums: true };
+const error: ErrorBound = { absolute: 2 ** -100, relative: 835 * 2 ** -24, perTerm: (3 / 32) * 2 ** -24, sums: true };
 
 /** What all linears of integers need. */
 export function integersFit(node: Node, bits: 4 | 8, target: WebGPUTarget): Verdict {
