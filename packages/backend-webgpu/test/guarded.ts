@@ -11,7 +11,7 @@ import type { WebGPUTarget } from '../src/target.js';
 import { randomNumbers } from './compare.js';
 
 /** The host tensor that a sample operand stands for. */
-export function tensorOfSample({ dtype, shape, values }: SampleTensor, seed: number): HostTensor {
+function tensorOfSample({ dtype, shape, values }: SampleTensor, seed: number): HostTensor {
   const next = randomNumbers(seed);
   const count = shape.reduce((a, b) => a * b, 1);
   const random = (): number =>

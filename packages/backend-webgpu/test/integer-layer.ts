@@ -31,7 +31,7 @@ export const integerTargets: Record<string, (device: GPUDevice) => WebGPUTarget>
 };
 
 /** A parameter of the input: a constant or a graph input, one for all rows or one a row. */
-export type ParameterKind = 'constant' | 'constant rows' | 'input' | 'input rows';
+type ParameterKind = 'constant' | 'constant rows' | 'input' | 'input rows';
 
 /** A linear of integers. */
 export interface IntegerOptions {
@@ -165,14 +165,14 @@ function roundingsOf(layer: { readonly k: number; readonly groups: number }): nu
 }
 
 /** The results of a layer in float64 by the definition, the sum of the magnitudes of all groups and the bias, and D where there is one group. */
-export interface IntegerSums {
+interface IntegerSums {
   readonly y: Float64Array;
   readonly magnitude: Float64Array;
   readonly roundings: number;
 }
 
 /** {@link IntegerSums} of a layer. */
-export function integerSums({ graph, inputs }: IntegerLayer): IntegerSums {
+function integerSums({ graph, inputs }: IntegerLayer): IntegerSums {
   const [node] = graph.nodes();
   const numbers = (name: string): ArrayLike<number> | undefined => {
     const value = node!.operandOrNone(name as never) as Value | undefined;
@@ -205,7 +205,7 @@ export function integerSums({ graph, inputs }: IntegerLayer): IntegerSums {
 }
 
 /** Where floats lie farther from float64 than the derived bound allows. */
-export function outsideBound(y: HostTensor, { y: exact, magnitude, roundings }: IntegerSums): string[] {
+function outsideBound(y: HostTensor, { y: exact, magnitude, roundings }: IntegerSums): string[] {
   const wrong: string[] = [];
   exact.forEach((e, i) => {
     const allowed = roundings * 2 ** -24 * magnitude[i]! + 2 ** -100;

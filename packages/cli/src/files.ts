@@ -4,7 +4,7 @@ import { writeAtomically } from '@qfuse/compiler/node';
 import type { HostTensor } from '@qfuse/ir';
 
 /** Reads a file as a whole. @throws an error of the file system that names `path`, also for a folder */
-export function readBytes(path: string): Uint8Array {
+function readBytes(path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (error) {

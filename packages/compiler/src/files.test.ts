@@ -83,7 +83,7 @@ describe('.qfuse', () => {
     expect(info).toEqual({
       source: 'model.txt',
       pipeline: '',
-      plugins: ['@qfuse/ops@0.1.0', '@qfuse/import-pt2@0.1.0'],
+      plugins: ['@qfuse/ops@0.1.0', '@qfuse/import-pt2@0.1.0', '@qfuse/quantizer@0.1.0'],
       before: { 'aten.linear': 1 },
     });
     expect(graph.constants.find((c) => c.name === 'packed')!.constant.bytes()).toEqual(

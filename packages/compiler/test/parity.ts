@@ -34,14 +34,14 @@ export interface ParityCase {
 export const fixture = (path: string): Buffer => readFileSync(fileURLToPath(new URL(`../../../fixtures/${path}`, import.meta.url)));
 
 /** The quantizer of a case. */
-export function quantizerOf({ quantizer, embedding = false, ...options }: ParityCase['how']): Quantizer {
+function quantizerOf({ quantizer, embedding = false, ...options }: ParityCase['how']): Quantizer {
   if (quantizer === 'xnnpack') return xnnpackQuantizer({ global: getXNNPACKQuantizationConfig(options) });
   if (quantizer === 'vulkan') return linearQuantizer({ global: getSymmetricQuantizationConfig(options) });
   return (embedding ? embeddingQuantizer : linearQuantizer)({ global: getIntxQuantizationConfig(options) });
 }
 
 /** Calibration data of a case: its own, or for the trained digits eight times 32 of the held-out images, else the inputs. */
-export function batchesOf({ name, folder }: ParityCase): readonly Batch[] {
+function batchesOf({ name, folder }: ParityCase): readonly Batch[] {
   const data = readTensors(fixture(`${folder}/${name}.safetensors`), name);
   const batch = (prefix: string): Batch => {
     const tensors: HostTensor[] = [];

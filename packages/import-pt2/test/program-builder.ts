@@ -104,7 +104,7 @@ export function program(init: ProgramInit): Doc {
 }
 
 /** A stored tensor: where it is and how it lies there. */
-export interface Stored {
+interface Stored {
   readonly file: string;
   readonly meta: Doc;
   readonly pickle?: boolean;

@@ -19,7 +19,7 @@ import {
 type Init<O extends OperandSpecs, A extends AttrSpecs> = Partial<Op<O, A>> &
   Pick<Op<O, A>, 'name' | 'operands' | 'infer'> & { readonly attrs?: A };
 
-export function makeOp<const O extends OperandSpecs, const A extends AttrSpecs = {}>(init: Init<O, A>): Op<O, A> {
+function makeOp<const O extends OperandSpecs, const A extends AttrSpecs = {}>(init: Init<O, A>): Op<O, A> {
   const operands: OperandSpecs = init.operands;
   const operandNames = Object.keys(operands);
   const attrs = (init.attrs ?? {}) as A;

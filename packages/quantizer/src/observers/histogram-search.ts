@@ -50,7 +50,7 @@ function cumulative(counts: Float32Array): Float32Array {
  * beyond the range belong to its outermost code. Equals torch's `_compute_quantization_error` bit for bit: widths of bins and codes are f64,
  * everything else f32.
  */
-export function quantizationError({ min, max, counts }: Histogram, start: number, end: number, levels: number): number {
+function quantizationError({ min, max, counts }: Histogram, start: number, end: number, levels: number): number {
   const bins = counts.length;
   const width = (max - min) / bins;
   const codeWidth = (width * (end - start + 1)) / levels;
