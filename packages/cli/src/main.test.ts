@@ -90,6 +90,13 @@ describe('the way of a model', () => {
 });
 
 describe('exit codes', () => {
+  test('2: usage errors are JSON too where that is asked for', async () => {
+    const { code, json } = await qfuse('run', '--json');
+    expect([code, json.error.message]).toEqual([2, "missing required argument 'model'"]);
+    const unknown = await qfuse('explain', model, '--at', 'nowhere', '--json');
+    expect([unknown.code, unknown.json.error.message]).toEqual([2, 'no rule was tried at a node "nowhere"']);
+  });
+
   test('1: numbers outside the tolerance', async () => {
     const other = fixture('linear_qcs4w_odd_5x37x19.safetensors');
     const { code, json } = await qfuse(

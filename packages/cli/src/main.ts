@@ -49,8 +49,11 @@ export async function main(args: readonly string[]): Promise<void> {
     await createProgram().parseAsync([...args], { from: 'user' });
   } catch (error) {
     // commander has printed its message already
-    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.fine : exitCodes.usage;
-    else reportFailure(error, args);
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? exitCodes.fine : exitCodes.usage;
+      if (error.exitCode !== 0 && args.includes('--json'))
+        sayJson({ ok: false, error: { code: 'usage', message: error.message.replace(/^error: /, '') }, exitCode: exitCodes.usage });
+    } else reportFailure(error, args);
   }
 }
 

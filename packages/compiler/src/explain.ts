@@ -47,6 +47,9 @@ function borderOf(node: Node, readers: readonly string[]): string | undefined {
     return `it makes the integers that ${namesOf(readers)} reads of the float ${input.constant === undefined ? 'input' : 'constant'} "${input.name}"`;
   if (node.op.name === 'quant.dequantize' && isFused(input.producer?.op.name) && readers.every((r) => r === 'the graph return'))
     return `it makes the floats that the program returns of the integers of ${input.producer!.op.name}`;
+  // A value that the program returns in floats has to be dequantized, whatever made its integers.
+  if (node.op.name === 'quant.dequantize' && readers.every((r) => r === 'the graph return'))
+    return 'it makes floats that the program returns';
   return undefined;
 }
 

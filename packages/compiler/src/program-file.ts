@@ -85,6 +85,8 @@ export function readProgram(source: ByteSource, ops: (name: string) => AnyOp | u
     throw new QfuseError('qfuse-file/format', 'this safetensors file holds no qfuse program', {
       help: 'programs are written by "qfuse compile"; tensors go to --inputs or --expect',
     });
+  if (version === undefined)
+    throw new QfuseError('qfuse-file/version', 'the program does not say in which version of the .qfuse format it is');
   if (version !== String(programFileVersion))
     throw new QfuseError(
       'qfuse-file/version',

@@ -14,7 +14,7 @@ const MAX_NPZ_BYTES = 2 ** 31;
 export function readTensors(bytes: Uint8Array, fileName: string): Map<string, HostTensor> {
   try {
     if (bytes[0] === 0x93) return new Map([['in.0', readNpy(bytes)]]);
-    if (bytes[0] === 0x50 && bytes[1] === 0x4b) return readNpz(bytes);
+    if ((bytes[0] === 0x50 && bytes[1] === 0x4b) || fileName.endsWith('.npz')) return readNpz(bytes);
     return readSafetensors(bytes);
   } catch (cause) {
     if (cause instanceof QfuseError)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { explainStays } from '@qfuse/compiler';
+import { QfuseError } from '@qfuse/ir';
 import { say, sayJson } from '../print.js';
 import { compileModel, loadRegistry, openModel } from '../session.js';
 import { command, type CommonOptions, withPipeline } from './shared.js';
@@ -32,6 +33,10 @@ export const explainCommand = (): Command =>
         options.at === undefined
           ? []
           : report.rules.filter((r) => r.at.includes(JSON.stringify(options.at))).sort((a, b) => b.depth - a.depth);
+      if (options.at !== undefined && tried.length === 0)
+        throw new QfuseError('explain/at', `no rule was tried at a node "${options.at}"`, {
+          help: 'give the name of a source node as it stands in the messages, e.g. "linear_3"; "qfuse inspect --text --before" shows the program',
+        });
       if (options.json === true)
         return sayJson({
           applied,
