@@ -13,7 +13,7 @@ function fakeDevice() {
   });
   const device = {
     lost: {
-      // oxlint-disable-next-line unicorn/no-thenable
+      // oxlint-disable-next-line unicorn/no-thenable -- the test counts who waits for the loss
       then: (...args: Parameters<typeof lost.then>) => {
         waits++;
         return lost.then(...args);

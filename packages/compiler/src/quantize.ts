@@ -5,6 +5,7 @@ import {
   type Batch,
   calibrate,
   type CalibrationState,
+  checkPatterns,
   convert,
   defineQuantizer,
   moduleNameFilter,
@@ -81,14 +82,9 @@ function excluding(quantizer: Quantizer, patterns: readonly string[]): Quantizer
   return defineQuantizer({
     ...quantizer,
     annotate: (annotations) => {
-      for (const pattern of patterns) {
-        const nodes = [...annotations.graph.nodes()].filter(moduleNameFilter(pattern));
-        if (nodes.length === 0)
-          throw new QfuseError('quantizer/scope', `no node comes from a module "${pattern}"`, {
-            help: 'patterns name modules of the program, e.g. "lm_head" or "blocks.*.attention"',
-          });
-        annotations.mark(...nodes);
-      }
+      checkPatterns(annotations.graph, patterns);
+      const nodes = [...annotations.graph.nodes()];
+      for (const pattern of patterns) annotations.mark(...nodes.filter(moduleNameFilter(pattern)));
       quantizer.annotate(annotations);
     },
   });

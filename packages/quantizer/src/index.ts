@@ -16,7 +16,7 @@ export {
 } from './spec.js';
 export { type AnnotationInit, Annotations, type QuantizationAnnotation } from './annotation.js';
 export { composeQuantizers, defineQuantizer, type Quantizer } from './quantizer.js';
-export { moduleNameFilter, moduleOf, type NodeFilter } from './scopes.js';
+export { checkPatterns, moduleNameFilter, moduleOf, type NodeFilter } from './scopes.js';
 export { bitsToRange, getSymmetricQuantizationConfig, type SymmetricOptions } from './configs/symmetric.js';
 export { getXNNPACKQuantizationConfig, type XNNPACKOptions } from './configs/xnnpack.js';
 export { getIntxQuantizationConfig, type IntxOptions } from './configs/intx.js';
